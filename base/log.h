@@ -1,0 +1,21 @@
+/* The log: one line per event, text or JSON, to stderr, syslog or a file. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/err.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* target: "stderr", "syslog", or an absolute path. format: "text" or "json". 0, or -1 (nothing changed). */
+int log_open(const char *target, const char *format, enum log_level least, struct err *e);
+/* A file is opened anew (after rotation). */
+void log_reopen(void);
+void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * One event with fields: log_event(LOG_LEVEL_INFO, "sync", "user", name, "client", client, NULL): pairs of key and value,
+ * ended by NULL. A NULL value leaves the pair out. Control characters in values are escaped. Never a key or a password.
+ */
+void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
+
+#endif

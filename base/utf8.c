@@ -1,0 +1,105 @@
+/* See utf8.h. The ranges are table 3-7 of the Unicode standard. */
+#include "base/utf8.h"
+
+/* How many bytes of the sequence at p are well formed so far, and how many it should have (0: no lead byte). */
+static size_t good_prefix(const unsigned char *p, size_t n, size_t *want)
+{
+	unsigned lo = 0x80, hi = 0xBF;
+	size_t i;
+
+	if (p[0] < 0x80)
+		*want = 1;
+	else if (p[0] >= 0xC2 && p[0] <= 0xDF)
+		*want = 2;
+	else if (p[0] >= 0xE0 && p[0] <= 0xEF)
+		*want = 3;
+	else if (p[0] >= 0xF0 && p[0] <= 0xF4)
+		*want = 4;
+	else
+		*want = 0;
+	if (!*want)
+		return 0;
+	if (p[0] == 0xE0)
+		lo = 0xA0;
+	else if (p[0] == 0xED)
+		hi = 0x9F;
+	else if (p[0] == 0xF0)
+		lo = 0x90;
+	else if (p[0] == 0xF4)
+		hi = 0x8F;
+	for (i = 1; i < *want && i < n; i++) {
+		if (p[i] < lo || p[i] > hi)
+			break;
+		lo = 0x80;
+		hi = 0xBF;
+	}
+	return i;
+}
+
+size_t utf8_sequence(const char *p, size_t n)
+{
+	size_t want, have;
+
+	if (n == 0)
+		return 0;
+	have = good_prefix((const unsigned char *)p, n, &want);
+	return have == want ? want : 0;
+}
+
+size_t utf8_bad_part(const char *p, size_t n)
+{
+	size_t want, have = good_prefix((const unsigned char *)p, n, &want);
+
+	return have ? have : 1;
+}
+
+bool utf8_valid(struct slice s)
+{
+	for (size_t i = 0; i < s.len;) {
+		size_t n = utf8_sequence(s.p + i, s.len - i);
+
+		if (!n)
+			return false;
+		i += n;
+	}
+	return true;
+}
+
+uint32_t utf8_decode(const char *text, size_t n, size_t *used)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	*used = utf8_sequence(text, n);
+	switch (*used) {
+	case 0:
+		*used = utf8_bad_part(text, n);
+		return 0xFFFD;
+	case 1:
+		return p[0];
+	case 2:
+		return (p[0] & 0x1Fu) << 6 | (p[1] & 0x3Fu);
+	case 3:
+		return (p[0] & 0x0Fu) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu);
+	default:
+		return (p[0] & 0x07u) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 | (p[3] & 0x3Fu);
+	}
+}
+
+void utf8_put(struct buf *b, uint32_t c)
+{
+	if (c < 0x80) {
+		buf_putc(b, (char)c);
+	} else if (c < 0x800) {
+		buf_putc(b, (char)(0xC0 | c >> 6));
+		buf_putc(b, (char)(0x80 | (c & 0x3F)));
+	} else if (c < 0x10000) {
+		buf_putc(b, (char)(0xE0 | c >> 12));
+		buf_putc(b, (char)(0x80 | (c >> 6 & 0x3F)));
+		buf_putc(b, (char)(0x80 | (c & 0x3F)));
+	} else {
+		buf_putc(b, (char)(0xF0 | c >> 18));
+		buf_putc(b, (char)(0x80 | (c >> 12 & 0x3F)));
+		buf_putc(b, (char)(0x80 | (c >> 6 & 0x3F)));
+		buf_putc(b, (char)(0x80 | (c & 0x3F)));
+	}
+}
