@@ -1,0 +1,85 @@
+/*
+ * A user's home: the one folder that holds all of a user (design.md §4), its lock, its keys, and its collection's
+ * generations. Handles are cached per worker; whatever was learnt under the lock is forgotten when it is let go.
+ *
+ *   lock  user.db  session  col-<generation>.anki2  media.db  media/
+ */
+#ifndef STORAGE_HOME_H
+#define STORAGE_HOME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum { HOME_UID_CHARS = 12, HOME_KEY_HASH_BYTES = 32, HOME_NAME_MAX = 64 };
+
+struct homes_options {
+	const char *base;       /* SYNC_BASE */
+	int kept_generations;
+	int workers;            /* slots per user: max(1, workers / 2) */
+	int lock_ms;            /* how long home_lock waits */
+	bool shared;            /* keep no handle between requests */
+	bool rollback_journal;
+};
+
+struct homes;
+struct home;
+struct collection;
+
+/* Makes `base` and `base`/users (0700) when they are not there. NULL with *e when that fails or others may read them. */
+struct homes *homes_open(const struct homes_options *o, struct err *e);
+void homes_close(struct homes *hs);
+/* Checkpoints that are due, and handles unused for `idle_ms`. */
+void homes_rest(struct homes *hs, int64_t idle_ms);
+
+/* The home of a uid: 1 found (owned by hs, valid until the next homes_* call), 0 no such user, -1. Any text is a safe uid. */
+int homes_get(struct homes *hs, struct slice uid, struct home **h, struct err *e);
+/* A new, empty home under a fresh uid. On disk, durably, when it returns 0. */
+int homes_create(struct homes *hs, struct home **h, struct err *e);
+
+const char *home_uid(const struct home *h);
+const char *home_path(const struct home *h); /* absolute folder */
+int home_dirfd(const struct home *h);
+
+/*
+ * Take a slot of this user and then the user's lock (both are let go by home_unlock). ERR_BUSY when all slots are taken or
+ * the lock is not had in time; ERR_BAD_LOGIN when the user was deleted meanwhile. Not recursive.
+ */
+int home_lock(struct home *h, struct err *e);
+void home_unlock(struct home *h); /* accepts an unlocked home */
+/* A slot alone, for work outside the lock that keeps the worker busy for long (spooling an upload). home_unlock lets it go too. */
+int home_slot(struct home *h, struct err *e);
+
+/* Keys: only the SHA-256 of the secret is kept. find works without the lock as well; the others need it. */
+int home_key_find(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e); /* 1, 0, -1 */
+int home_key_add(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct slice client, int64_t now_s, struct err *e);
+int home_keys_end(struct home *h, struct err *e); /* all of them */
+
+/* Current generation of the collection, 0 for an account that never received one. Needs the lock. */
+int home_generation(struct home *h, int64_t *generation, struct err *e);
+/*
+ * The current collection, opened or from the cache: 1; 0 for generation 0; -1 (ERR_DAMAGED when the row has no file).
+ * Needs the lock; valid until home_unlock.
+ */
+int home_collection(struct home *h, struct collection **c, struct err *e);
+
+/*
+ * A new temporary file in the home ("tmp-…", 0600, read-write, flock held on *fd until it is closed). Needs no lock.
+ * Temporary files without a flock are swept by home_install.
+ */
+int home_temp(struct home *h, char name[HOME_NAME_MAX], int *fd, struct err *e);
+/*
+ * Make the finished, fsynced file `name` (schema 18, made by us) the current collection: rename to col-<n+1>.anki2, fsync
+ * the folder, one durable row in user.db; then old generations beyond the kept ones and stray temporary files go. Needs the
+ * lock. After 0 the new generation is current; after -1 the old one is, and `name` may still be there.
+ */
+int home_install(struct home *h, const char *name, int64_t *generation, struct err *e);
+/* Generations that are there, newest first: up to `max` numbers into list; *n how many. Needs the lock. */
+int home_generations(struct home *h, int64_t *list, size_t max, size_t *n, struct err *e);
+
+/* Remove the user's folder with all that is in it. Needs the lock; afterwards *h serves for home_unlock only. */
+int home_remove(struct home *h, struct err *e);
+
+#endif
