@@ -18,6 +18,9 @@ struct sql {
 	sqlite3_stmt **stmts;     /* prepared when first used, kept */
 	int n_texts;
 	char name[32];            /* for messages, "col-7.anki2" */
+	bool trusted;             /* DDL and pragmas pass the authorizer: only inside sql_open and sql_exec */
+	unsigned mode;
+	int wal_frames;           /* in the WAL after our last commit */
 };
 
 enum sql_mode {
@@ -30,7 +33,7 @@ enum sql_mode {
 
 /*
  * Open `path` (absolute) with everything of hardening.md §4 set, `unicase` registered, journal and synchronous as asked.
- * `texts` is borrowed for ever. 0, or -1 with *s closed: ERR_NOT_FOUND when there is no such file (and no SQL_CREATE),
+ * `texts` is borrowed for ever; *s must stay where it is while it is open. 0, or -1 with *s closed: ERR_NOT_FOUND when there is no such file (and no SQL_CREATE),
  * ERR_DAMAGED when it is no database.
  */
 int sql_open(struct sql *s, const char *path, unsigned mode, const char *const *texts, int n_texts, struct err *e);
@@ -59,6 +62,11 @@ struct slice sql_column(sqlite3_stmt *st, int i); /* text or blob; valid until t
 int sql_err(struct sql *s, struct err *e, const char *what);
 /* Prepare every statement: for the test that does just that. */
 int sql_prepare_all(struct sql *s, struct err *e);
+/*
+ * Checkpoint (PASSIVE) when the WAL has grown to about 1,000 frames. Automatic checkpoints are off, since the commit that
+ * trips one takes 8–10 ms (performance-facts.md, "Commits"): call this after the reply.
+ */
+void sql_rest(struct sql *s);
 /* Shrink the page cache (performance-facts.md: 0.2 MB instead of 8 after a large job). */
 void sql_shrink(struct sql *s);
 
