@@ -1,1 +1,26 @@
-# See the top of Makefile.am.
+noinst_LIBRARIES += format/libformat.a
+format_libformat_a_SOURCES = \
+	format/day.h \
+	format/deck.h \
+	format/deck_config.h \
+	format/entity_table.h \
+	format/name_parts.c format/name_parts.h \
+	format/names.c format/names.h \
+	format/note_text.h \
+	format/notetype.h \
+	format/rows.h \
+	format/tags.c format/tags.h \
+	format/unicase.c format/unicase.h \
+	format/unicase_table.h
+format_libformat_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(UTF8PROC_CFLAGS) $(PROTOBUFC_CFLAGS)
+EXTRA_DIST += format/gen-tables
+
+check_PROGRAMS += tests/unit/test-names
+tests_unit_test_names_SOURCES = tests/unit/test-names.c tests/unit/vectors.h
+tests_unit_test_names_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_names_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-unicase
+tests_unit_test_unicase_SOURCES = tests/unit/test-unicase.c tests/unit/vectors.h
+tests_unit_test_unicase_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_unicase_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
