@@ -197,8 +197,10 @@ bool json_is_truncated(struct json_object *v, int64_t *out)
 {
 	double d;
 
-	if (json_object_is_type(v, json_type_int))
-		return json_is_int(v, INT64_MIN, INT64_MAX, out);
+	if (json_object_is_type(v, json_type_int)) {
+		*out = json_object_get_int64(v); /* INT64_MAX for what is above */
+		return true;
+	}
 	if (!json_object_is_type(v, json_type_double))
 		return false;
 	d = json_object_get_double(v);

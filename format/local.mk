@@ -1,5 +1,6 @@
 noinst_LIBRARIES += format/libformat.a
 format_libformat_a_SOURCES = \
+	format/card_data.c format/card_data.h \
 	format/day.h \
 	format/deck.h \
 	format/deck_config.h \
@@ -8,7 +9,7 @@ format_libformat_a_SOURCES = \
 	format/names.c format/names.h \
 	format/note_text.h \
 	format/notetype.h \
-	format/rows.h \
+	format/rows.c format/rows.h \
 	format/tags.c format/tags.h \
 	format/unicase.c format/unicase.h \
 	format/unicase_table.h
@@ -19,6 +20,11 @@ check_PROGRAMS += tests/unit/test-names
 tests_unit_test_names_SOURCES = tests/unit/test-names.c tests/unit/vectors.h
 tests_unit_test_names_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_names_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-rows
+tests_unit_test_rows_SOURCES = tests/unit/test-rows.c tests/unit/vectors.h
+tests_unit_test_rows_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_rows_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-unicase
 tests_unit_test_unicase_SOURCES = tests/unit/test-unicase.c tests/unit/vectors.h

@@ -43,14 +43,17 @@ struct note_row {
 
 /*
  * Each: 0, or -1 with ERR_BAD_REQUEST (what official answers 400 for, the tables in §3.6–3.8). Values are as they are to
- * be stored: wrapped, clamped, `data` rewritten. `scratch` is appended to where a text has to be made anew, and must
- * outlive the row; resetting it between rows is the caller's business.
+ * be stored: wrapped, clamped, `data` rewritten. `scratch` is appended to where a text has to be made anew; the row is valid
+ * until somebody appends to it again. Resetting it between rows is the caller's business. ERR_TOO_BIG when it is full.
  */
 int card_from_json(struct card_row *c, struct json_object *array, struct buf *scratch, struct err *e);
 int revlog_from_json(struct revlog_row *r, struct json_object *array, struct err *e);
 int note_from_json(struct note_row *n, struct json_object *array, struct buf *scratch, struct err *e);
 
-/* Append the array of the wire. Values out of the ranges above (a foreign program's) are clamped, never refused. */
+/*
+ * Append the array of the wire. Values out of the ranges above (a foreign program's) are clamped, never refused; a due, odue
+ * or review type out of range is 0, as in official.
+ */
 void card_print(struct buf *out, const struct card_row *c);
 void revlog_print(struct buf *out, const struct revlog_row *r);
 void note_print(struct buf *out, const struct note_row *n); /* sfld "", csum "", flags 0, data "" */
