@@ -7,6 +7,7 @@
 #ifndef STORAGE_HOME_H
 #define STORAGE_HOME_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -56,6 +57,7 @@ int home_slot(struct home *h, struct err *e);
 int home_key_find(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e); /* 1, 0, -1 */
 int home_key_add(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct slice client, int64_t now_s, struct err *e);
 int home_keys_end(struct home *h, struct err *e); /* all of them */
+int home_key_count(struct home *h, int64_t *count, struct err *e);
 
 /* Current generation of the collection, 0 for an account that never received one. Needs the lock. */
 int home_generation(struct home *h, int64_t *generation, struct err *e);
@@ -64,6 +66,9 @@ int home_generation(struct home *h, int64_t *generation, struct err *e);
  * Needs the lock; valid until home_unlock.
  */
 int home_collection(struct home *h, struct collection **c, struct err *e);
+
+/* The file of a generation. */
+void home_generation_path(const struct home *h, int64_t generation, char path[PATH_MAX]);
 
 /*
  * A new temporary file in the home ("tmp-…", 0600, read-write, flock held on *fd until it is closed). Needs no lock.

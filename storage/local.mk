@@ -1,1 +1,16 @@
 # See the top of Makefile.am.
+noinst_LIBRARIES += storage/libstorage.a
+storage_libstorage_a_SOURCES = \
+	storage/changes.c storage/changes.h \
+	storage/collection.c storage/collection.h \
+	storage/collection_priv.h \
+	storage/collection_sql.c \
+	storage/generations.c \
+	storage/home.c storage/home.h \
+	storage/home_priv.h \
+	storage/keys.c \
+	storage/objects.c storage/objects.h \
+	storage/session.c storage/session.h \
+	storage/settings.c storage/settings.h \
+	storage/sql.c storage/sql.h
+storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(JSONC_CFLAGS) $(ZLIB_CFLAGS)

@@ -1,0 +1,301 @@
+/*
+ * Generations of a collection: col-<n>.anki2, never replaced under its name (design.md §4: an old journal beside a new
+ * file destroys it), made current by one durable row. Also temporary files, and the sweeping of both. See home.h.
+ */
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "storage/collection.h"
+#include "storage/home_priv.h"
+
+#define TEMP_PREFIX "tmp-"
+
+void home_close_collection(struct home *h)
+{
+	collection_close(h->collection);
+	h->collection = NULL;
+	h->collection_generation = 0;
+}
+
+int home_current(struct home *h, int64_t *generation, struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_CURRENT, e) : NULL;
+
+	*generation = 0;
+	return st && sql_int(s, st, generation, e) >= 0 ? 0 : -1;
+}
+
+int home_generation(struct home *h, int64_t *generation, struct err *e)
+{
+	assert(h->locked);
+	return home_current(h, generation, e);
+}
+
+void home_generation_path(const struct home *h, int64_t generation, char path[PATH_MAX])
+{
+	char name[HOME_NAME_MAX];
+
+	snprintf(name, sizeof name, "col-%lld.anki2", (long long)generation);
+	home_file(h, name, path);
+}
+
+int home_collection(struct home *h, struct collection **c, struct err *e)
+{
+	char path[PATH_MAX];
+	int64_t generation;
+
+	if (home_generation(h, &generation, e) != 0)
+		return -1;
+	home_generation_path(h, generation, path);
+	/* A handle of another generation, or of a file that somebody took away, would lose what is written through it. */
+	if (h->collection && (generation != h->collection_generation || !collection_is_file(h->collection, path)))
+		home_close_collection(h);
+	if (generation == 0)
+		return 0;
+	if (!h->collection) {
+		struct err why = ERR_INIT;
+
+		h->collection = collection_open(path, home_rollback_journal(h), &why);
+		if (!h->collection && why.kind == ERR_NOT_FOUND)
+			return err_set(e, ERR_DAMAGED, "%s: generation %lld is current, but its file is missing", h->uid,
+				       (long long)generation);
+		if (!h->collection) {
+			if (e)
+				*e = why;
+			return -1;
+		}
+		h->collection_generation = generation;
+	}
+	*c = h->collection;
+	return 1;
+}
+
+int home_temp(struct home *h, char name[HOME_NAME_MAX], int *fd, struct err *e)
+{
+	char random[17];
+
+	random_name(random, sizeof random - 1);
+	snprintf(name, HOME_NAME_MAX, TEMP_PREFIX "%s", random);
+	*fd = openat(h->dirfd, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		return err_errno(e, "%s/%s", h->path, name);
+	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	/* Between open and flock a sweeper may have taken it: so rare that a failed upload is the right answer. */
+	err_errno(e, "%s/%s: flock", h->path, name);
+	close(*fd);
+	*fd = -1;
+	return -1;
+}
+
+/* "col-12.anki2" with any ending behind it -> 12, else 0. */
+static int64_t generation_of_name(const char *name)
+{
+	char *end;
+	long long n;
+
+	if (strncmp(name, "col-", 4) != 0 || name[4] < '1' || name[4] > '9')
+		return 0;
+	n = strtoll(name + 4, &end, 10);
+	return strncmp(end, ".anki2", 6) == 0 ? n : 0;
+}
+
+typedef void name_fn(struct home *h, const char *name, void *arg);
+
+static int each_name(struct home *h, name_fn *fn, void *arg, struct err *e)
+{
+	int fd = openat(h->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	if (!dir) {
+		err_errno(e, "%s", h->path);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	while ((entry = readdir(dir)) != NULL)
+		fn(h, entry->d_name, arg);
+	closedir(dir);
+	return 0;
+}
+
+static void note_largest(struct home *h, const char *name, void *arg)
+{
+	int64_t *largest = arg, n = generation_of_name(name);
+
+	(void)h;
+	if (n > *largest)
+		*largest = n;
+}
+
+/* max(folder, user.db) + 1: a number is never used twice, whatever was lost on the way. */
+static int next_generation(struct home *h, int64_t *next, struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_GENERATION_MAX, e) : NULL;
+	int64_t in_db = 0, in_folder = 0, current = 0;
+
+	if (!st || sql_int(s, st, &in_db, e) < 0 || home_current(h, &current, e) != 0)
+		return -1;
+	if (each_name(h, note_largest, &in_folder, e) != 0)
+		return -1;
+	*next = in_db;
+	if (in_folder > *next)
+		*next = in_folder;
+	if (current > *next)
+		*next = current;
+	++*next;
+	return 0;
+}
+
+int home_generations(struct home *h, int64_t *list, size_t max, size_t *n, struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_GENERATION_LIST, e) : NULL;
+	int rc;
+
+	*n = 0;
+	if (!st)
+		return -1;
+	while ((rc = sql_step(s, st, e)) == 1)
+		if (*n < max)
+			list[(*n)++] = sqlite3_column_int64(st, 0);
+	return rc;
+}
+
+/* The newest generations that the folder holds, newest first. */
+struct newest {
+	int64_t numbers[64];
+	size_t n, max;
+};
+
+static void note_newest(struct home *h, const char *name, void *arg)
+{
+	struct newest *list = arg;
+	int64_t number = generation_of_name(name);
+	size_t at = 0;
+
+	(void)h;
+	if (!number)
+		return;
+	while (at < list->n && list->numbers[at] > number)
+		at++;
+	if (at == list->max || (at < list->n && list->numbers[at] == number))
+		return;
+	if (list->n < list->max)
+		list->n++;
+	memmove(list->numbers + at + 1, list->numbers + at, (list->n - at - 1) * sizeof *list->numbers);
+	list->numbers[at] = number;
+}
+
+static bool is_kept(const struct newest *list, int64_t number)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->numbers[i] == number)
+			return true;
+	return false;
+}
+
+static void sweep_name(struct home *h, const char *name, void *arg)
+{
+	int64_t number = generation_of_name(name);
+
+	if (number && !is_kept(arg, number)) {
+		unlinkat(h->dirfd, name, 0);
+	} else if (strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0) {
+		int fd = openat(h->dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			unlinkat(h->dirfd, name, 0);
+		close(fd);
+	}
+}
+
+/*
+ * What nobody needs any more. The numbers in the folder decide, not the rows: should user.db have been set back from a
+ * backup, the collections that it does not know stay. Failures wait for the next sweep.
+ */
+static void sweep(struct home *h)
+{
+	struct newest keep = { .max = (size_t)home_kept_generations(h) + 1 };
+	int64_t rows[64];
+	size_t n = 0;
+	struct sql *s = home_user_db(h, NULL);
+
+	if (keep.max > 64)
+		keep.max = 64;
+	if (!s || each_name(h, note_newest, &keep, NULL) != 0 || home_generations(h, rows, 64, &n, NULL) != 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		sqlite3_stmt *st = is_kept(&keep, rows[i]) ? NULL : sql_stmt(s, USER_GENERATION_DROP, NULL);
+
+		if (st) {
+			sqlite3_bind_int64(st, 1, rows[i]);
+			sql_run(s, st, NULL);
+		}
+	}
+	each_name(h, sweep_name, &keep, NULL);
+}
+
+static int record_generation(struct home *h, int64_t generation, struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st;
+
+	if (!s || sql_begin(s, e) != 0)
+		return -1;
+	st = sql_stmt(s, USER_GENERATION_ADD, e);
+	if (!st)
+		goto fail;
+	sqlite3_bind_int64(st, 1, generation);
+	sqlite3_bind_int64(st, 2, clock_now_s());
+	if (sql_run(s, st, e) != 0 || !(st = sql_stmt(s, USER_SET_CURRENT, e)))
+		goto fail;
+	sqlite3_bind_int64(st, 1, generation);
+	if (sql_run(s, st, e) != 0)
+		goto fail;
+	return sql_commit(s, e);
+fail:
+	sql_rollback(s);
+	return -1;
+}
+
+int home_install(struct home *h, const char *name, int64_t *generation, struct err *e)
+{
+	char final[HOME_NAME_MAX];
+
+	assert(h->locked);
+	if (next_generation(h, generation, e) != 0)
+		return -1;
+	snprintf(final, sizeof final, "col-%lld.anki2", (long long)*generation);
+	/* Not renameat2(NOREPLACE), which not every file system has: the number is new and we hold the lock. */
+	if (renameat(h->dirfd, name, h->dirfd, final) != 0)
+		return err_errno(e, "%s/%s: cannot rename to %s", h->path, name, final);
+	if (fsync(h->dirfd) != 0) {
+		err_errno(e, "%s: fsync", h->path);
+		goto fail;
+	}
+	if (record_generation(h, *generation, e) != 0)
+		goto fail;
+	home_close_collection(h);
+	sweep(h);
+	return 0;
+fail:
+	/* If the row did reach the disk although its commit failed, the file must be there: then user.db says so. */
+	{
+		int64_t current;
+
+		if (home_current(h, &current, NULL) == 0 && current != *generation)
+			unlinkat(h->dirfd, final, 0);
+	}
+	return -1;
+}

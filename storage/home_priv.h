@@ -1,0 +1,54 @@
+/* What home.c, keys.c and generations.c share. Nobody else includes this. */
+#ifndef STORAGE_HOME_PRIV_H
+#define STORAGE_HOME_PRIV_H
+
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "storage/home.h"
+#include "storage/sql.h"
+
+enum { UID_MIN_CHARS = 10, UID_MAX_CHARS = 32, SLOTS_MAX = 64 };
+
+enum user_stmt {
+	USER_KEY_FIND,
+	USER_KEY_ADD,
+	USER_KEYS_END,
+	USER_KEY_COUNT,
+	USER_CURRENT,
+	USER_SET_CURRENT,
+	USER_GENERATION_ADD,
+	USER_GENERATION_MAX,
+	USER_GENERATION_LIST,
+	USER_GENERATION_DROP,
+	USER_STMTS
+};
+extern const char *const user_stmt_text[USER_STMTS];
+
+struct home {
+	struct homes *owner;
+	char uid[UID_MAX_CHARS + 1];  /* "" when this place in the cache is free */
+	char path[PATH_MAX];
+	int dirfd;
+	int lock_fd;                  /* open for as long as the home is cached */
+	int slot_fd[SLOTS_MAX];       /* -1: not opened yet */
+	int slot;                     /* the one we hold, -1 none */
+	bool locked;
+	struct sql user;              /* user.db; db NULL when not open */
+	dev_t user_dev;
+	ino_t user_ino;
+	struct collection *collection;
+	int64_t collection_generation;
+	int64_t used_ms;              /* monotonic */
+};
+
+/* user.db, opened when it is not, and anew when the file behind the name is another one. NULL with *e set. */
+struct sql *home_user_db(struct home *h, struct err *e);
+/* The current generation's number from user.db. */
+int home_current(struct home *h, int64_t *generation, struct err *e);
+void home_close_collection(struct home *h);
+bool home_rollback_journal(const struct home *h);
+int home_kept_generations(const struct home *h);
+void home_file(const struct home *h, const char *name, char path[PATH_MAX]);
+
+#endif

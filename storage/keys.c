@@ -1,0 +1,126 @@
+/* A user's keys, in user.db: SHA-256 of the secret only (design.md §8). Also user.db itself. See home.h. */
+#include <assert.h>
+#include <errno.h>
+
+#include "storage/home_priv.h"
+
+const char *const user_stmt_text[USER_STMTS] = {
+	[USER_KEY_FIND] = "SELECT 1 FROM key WHERE hash = ?1",
+	[USER_KEY_ADD] = "INSERT OR REPLACE INTO key (hash, client, made_s) VALUES (?1, ?2, ?3)",
+	[USER_KEYS_END] = "DELETE FROM key",
+	[USER_KEY_COUNT] = "SELECT count(*) FROM key",
+	[USER_CURRENT] = "SELECT generation FROM current WHERE id = 1",
+	[USER_SET_CURRENT] = "INSERT INTO current (id, generation) VALUES (1, ?1)"
+			     " ON CONFLICT (id) DO UPDATE SET generation = excluded.generation",
+	[USER_GENERATION_ADD] = "INSERT INTO generation (number, made_s) VALUES (?1, ?2)",
+	[USER_GENERATION_MAX] = "SELECT coalesce(max(number), 0) FROM generation",
+	[USER_GENERATION_LIST] = "SELECT number FROM generation ORDER BY number DESC",
+	[USER_GENERATION_DROP] = "DELETE FROM generation WHERE number = ?1",
+};
+
+static const char schema[] =
+	"CREATE TABLE IF NOT EXISTS key (hash BLOB PRIMARY KEY, client TEXT NOT NULL, made_s INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS generation (number INTEGER PRIMARY KEY, made_s INTEGER NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS current (id INTEGER PRIMARY KEY CHECK (id = 1), generation INTEGER NOT NULL);"
+	"PRAGMA user_version = 1";
+
+static int schema_version(struct sql *s, int64_t *version, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = -1;
+
+	s->trusted = true;
+	if (sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &st, NULL) != SQLITE_OK || sqlite3_step(st) != SQLITE_ROW)
+		sql_err(s, e, "user_version");
+	else
+		rc = 0;
+	if (rc == 0)
+		*version = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	s->trusted = false;
+	return rc;
+}
+
+static int make_schema(struct sql *s, struct err *e)
+{
+	int64_t version = 0;
+
+	if (sql_begin(s, e) != 0)
+		return -1;
+	if (schema_version(s, &version, e) != 0 || (version == 0 && sql_exec(s, schema, e) != 0)) {
+		sql_rollback(s);
+		return -1;
+	}
+	return sql_commit(s, e);
+}
+
+struct sql *home_user_db(struct home *h, struct err *e)
+{
+	unsigned mode = SQL_CREATE | (home_rollback_journal(h) ? SQL_ROLLBACK : 0);
+	char path[PATH_MAX];
+	int64_t version = 0;
+	struct stat st;
+
+	home_file(h, "user.db", path);
+	if (h->user.db && (lstat(path, &st) != 0 || st.st_ino != h->user_ino || st.st_dev != h->user_dev))
+		sql_close(&h->user);
+	if (h->user.db)
+		return &h->user;
+	if (sql_open(&h->user, path, mode, user_stmt_text, USER_STMTS, e) != 0)
+		return NULL;
+	if (schema_version(&h->user, &version, e) != 0 || (version == 0 && make_schema(&h->user, e) != 0))
+		goto fail;
+	if (lstat(path, &st) != 0) {
+		err_errno(e, "%s", path);
+		goto fail;
+	}
+	h->user_ino = st.st_ino;
+	h->user_dev = st.st_dev;
+	return &h->user;
+fail:
+	sql_close(&h->user);
+	return NULL;
+}
+
+int home_key_find(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_KEY_FIND, e) : NULL;
+	int64_t one;
+
+	if (!st)
+		return -1;
+	sql_bind_blob(st, 1, (struct slice){ (const char *)hash, HOME_KEY_HASH_BYTES });
+	return sql_int(s, st, &one, e);
+}
+
+int home_key_add(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct slice client, int64_t now_s, struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_KEY_ADD, e) : NULL;
+
+	assert(h->locked);
+	if (!st)
+		return -1;
+	sql_bind_blob(st, 1, (struct slice){ (const char *)hash, HOME_KEY_HASH_BYTES });
+	sql_bind_text(st, 2, client);
+	sqlite3_bind_int64(st, 3, now_s);
+	return sql_run(s, st, e);
+}
+
+int home_keys_end(struct home *h, struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_KEYS_END, e) : NULL;
+
+	assert(h->locked);
+	return st ? sql_run(s, st, e) : -1;
+}
+
+int home_key_count(struct home *h, int64_t *count, struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_KEY_COUNT, e) : NULL;
+
+	return st && sql_int(s, st, count, e) == 1 ? 0 : -1;
+}

@@ -1,0 +1,252 @@
+/* See session.h. */
+#include "storage/session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <zlib.h>
+
+#define SESSION_FILE "session"
+#define SESSION_MAGIC 0x31736573796b6e61ULL /* the layout of this build; another one is "no session" */
+
+struct header {
+	uint64_t magic;
+	uint64_t size; /* of this struct: a build with another layout does not misread it */
+	struct session session;
+	uint64_t checksum;
+};
+
+struct record_head {
+	uint32_t type;
+	uint32_t checksum;
+	uint64_t length;
+};
+
+static uint32_t checksum(const void *p, size_t n)
+{
+	return (uint32_t)crc32_z(0, p, n);
+}
+
+static int open_file(struct home *h, int flags, struct err *e)
+{
+	int fd = openat(home_dirfd(h), SESSION_FILE, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno != ENOENT)
+		err_errno(e, "%s/" SESSION_FILE, home_path(h));
+	return fd;
+}
+
+static int write_all(int fd, const void *p, size_t n, uint64_t at)
+{
+	while (n) {
+		ssize_t done = pwrite(fd, p, n, (off_t)at);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return -1;
+		p = (const char *)p + done;
+		n -= (size_t)done;
+		at += (uint64_t)done;
+	}
+	return 0;
+}
+
+/* 1 when all n bytes were there. */
+static int read_all(int fd, void *p, size_t n, uint64_t at)
+{
+	while (n) {
+		ssize_t got = pread(fd, p, n, (off_t)at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0 ? 0 : -1;
+		p = (char *)p + got;
+		n -= (size_t)got;
+		at += (uint64_t)got;
+	}
+	return 1;
+}
+
+static void empty_session(struct session *s)
+{
+	memset(s, 0, sizeof *s);
+	s->end = sizeof(struct header);
+}
+
+int session_load(struct home *h, struct session *s, struct err *e)
+{
+	struct header head;
+	int fd, got;
+
+	empty_session(s);
+	errno = 0;
+	fd = open_file(h, O_RDONLY, e);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	got = read_all(fd, &head, sizeof head, 0);
+	if (got < 0)
+		err_errno(e, "%s/" SESSION_FILE ": read", home_path(h));
+	close(fd);
+	if (got < 0)
+		return -1;
+	if (got == 1 && head.magic == SESSION_MAGIC && head.size == sizeof head &&
+	    head.checksum == checksum(&head.session, sizeof head.session))
+		*s = head.session;
+	return 0;
+}
+
+int session_save(struct home *h, const struct session *s, struct err *e)
+{
+	struct header head = { SESSION_MAGIC, sizeof head, *s, checksum(s, sizeof *s) };
+	int fd = open_file(h, O_WRONLY | O_CREAT, e), rc = 0;
+
+	if (fd < 0)
+		return -1;
+	if (write_all(fd, &head, sizeof head, 0) != 0)
+		rc = err_errno(e, "%s/" SESSION_FILE ": write", home_path(h));
+	close(fd);
+	return rc;
+}
+
+static bool key_fits(struct slice key)
+{
+	return key.len > 0 && key.len <= SESSION_KEY_MAX && !memchr(key.p, 0, key.len);
+}
+
+static void copy_key(char out[SESSION_KEY_MAX + 1], struct slice key)
+{
+	memset(out, 0, SESSION_KEY_MAX + 1);
+	memcpy(out, key.p, key.len);
+}
+
+int session_note_meta(struct home *h, struct session *s, struct slice key, const struct session_stamp *stamp, struct err *e)
+{
+	struct session_told *told = (struct session_told *)session_told(s, key);
+
+	if (!key_fits(key))
+		return 0;
+	if (!told) {
+		told = &s->ring[s->ring_next];
+		s->ring_next = (s->ring_next + 1) % SESSION_RING;
+	}
+	copy_key(told->key, key);
+	told->stamp = *stamp;
+	return session_save(h, s, e);
+}
+
+const struct session_told *session_told(const struct session *s, struct slice key)
+{
+	if (!key_fits(key))
+		return NULL;
+	for (int i = 0; i < SESSION_RING; i++)
+		if (slice_eq_str(key, s->ring[i].key))
+			return &s->ring[i];
+	return NULL;
+}
+
+int session_begin(struct home *h, struct session *s, struct slice key, const struct session_stamp *stamp, int64_t min_usn,
+		  bool client_is_newer, struct err *e)
+{
+	if (!key_fits(key))
+		return err_set(e, ERR_BAD_REQUEST, "session key of %zu bytes; 1 to %d", key.len, SESSION_KEY_MAX);
+	copy_key(s->key, key);
+	s->state = SESSION_OPEN;
+	s->stamp = *stamp;
+	s->min_usn = min_usn;
+	s->client_is_newer = client_is_newer;
+	s->changes_s = 0;
+	cursor_start(&s->cursor, min_usn);
+	s->end = sizeof(struct header);
+	s->committed_mod_ms = 0;
+	memset(s->answer, 0, sizeof s->answer);
+	return session_save(h, s, e);
+}
+
+int session_end(struct home *h, struct err *e)
+{
+	struct session s;
+
+	if (session_load(h, &s, e) != 0)
+		return -1;
+	if (s.state == SESSION_NONE)
+		return 0;
+	s.state = SESSION_NONE;
+	memset(s.key, 0, sizeof s.key);
+	s.end = sizeof(struct header);
+	return session_save(h, &s, e);
+}
+
+int session_check(const struct session *s, struct slice key, struct err *e)
+{
+	if (s->state == SESSION_NONE || !slice_eq_str(key, s->key))
+		return err_set(e, ERR_CONFLICT, "no sync is going on under this session key");
+	return 0;
+}
+
+int session_add(struct home *h, struct session *s, enum session_record type, struct slice bytes, uint64_t max_bytes, struct err *e)
+{
+	struct record_head head = { type, checksum(bytes.p, bytes.len), bytes.len };
+	int fd, rc = 0;
+
+	if (s->end + sizeof head + bytes.len > max_bytes)
+		return err_set(e, ERR_TOO_BIG, "one sync of more than %llu bytes: raise MAX_SYNC_PAYLOAD_MEGS", (unsigned long long)max_bytes);
+	fd = open_file(h, O_WRONLY | O_CREAT, e);
+	if (fd < 0)
+		return -1;
+	/* What an earlier, larger sync left behind the end must not stay on disk for ever. */
+	if (s->end == sizeof(struct header) && ftruncate(fd, (off_t)s->end) != 0)
+		rc = err_errno(e, "%s/" SESSION_FILE ": truncate", home_path(h));
+	else if (write_all(fd, &head, sizeof head, s->end) != 0 || write_all(fd, bytes.p, bytes.len, s->end + sizeof head) != 0)
+		rc = err_errno(e, "%s/" SESSION_FILE ": write", home_path(h));
+	close(fd);
+	if (rc == 0)
+		s->end += sizeof head + bytes.len;
+	return rc;
+}
+
+/* Read the record at *at, if it is of the wanted type. 1 read, 0 passed over, -1. */
+static int read_record(int fd, const struct session *s, uint64_t *at, int type, struct record_head *head, struct buf *bytes, struct err *e)
+{
+	char *room;
+
+	if (s->end - *at < sizeof *head || read_all(fd, head, sizeof *head, *at) != 1 || head->length > s->end - *at - sizeof *head)
+		return err_set(e, ERR_CONFLICT, "session: a record is cut off");
+	*at += sizeof *head + head->length;
+	if (type && head->type != (uint32_t)type)
+		return 0;
+	buf_reset(bytes);
+	room = buf_room(bytes, head->length);
+	if (!room || read_all(fd, room, head->length, *at - head->length) != 1 || checksum(room, head->length) != head->checksum)
+		return err_set(e, ERR_CONFLICT, "session: a record is damaged");
+	bytes->len = head->length;
+	bytes->data[bytes->len] = 0;
+	return 1;
+}
+
+int session_each(struct home *h, const struct session *s, int type, record_fn *fn, void *arg, struct err *e)
+{
+	struct buf bytes = BUF_INIT(BUF_UNBOUNDED);
+	uint64_t at = sizeof(struct header);
+	int fd, rc = 0;
+
+	if (s->end <= at)
+		return 0;
+	errno = 0;
+	fd = open_file(h, O_RDONLY, e);
+	if (fd < 0)
+		return errno == ENOENT ? err_set(e, ERR_CONFLICT, "session: the file is gone") : -1;
+	while (rc == 0 && at < s->end) {
+		struct record_head head;
+		int got = read_record(fd, s, &at, type, &head, &bytes, e);
+
+		if (got < 0)
+			rc = -1;
+		else if (got == 1)
+			rc = fn((enum session_record)head.type, buf_slice(&bytes), arg, e);
+	}
+	close(fd);
+	buf_release(&bytes);
+	return rc;
+}

@@ -1,0 +1,271 @@
+/* See settings.h. */
+#include "storage/settings.h"
+
+#include "base/json.h"
+#include "format/day.h"
+#include "format/tags.h"
+#include "storage/collection_priv.h"
+
+/* The stored spelling of a tag that is equal under unicase: 1 with a copy in *found, 0, -1. */
+static int tag_find(struct collection *c, struct slice name, struct buf *found, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(&c->sql, TAG_FIND, e);
+	struct slice s;
+	int rc;
+
+	if (!st)
+		return -1;
+	sql_bind_text(st, 1, name);
+	rc = sql_step(&c->sql, st, e);
+	if (rc == 1) {
+		s = sql_column(st, 0);
+		buf_set(found, s.p, s.len);
+		sqlite3_reset(st);
+	}
+	return rc;
+}
+
+/* The nearest ancestor that exists: 1 with its spelling, 0, -1. */
+static int nearest_ancestor(struct collection *c, struct slice name, struct buf *found, struct err *e)
+{
+	int rc = 0;
+
+	while (rc == 0 && tag_parent(name, &name))
+		rc = tag_find(c, name, found, e);
+	return rc;
+}
+
+int tag_add(struct collection *c, struct slice name, int64_t usn, struct err *e)
+{
+	struct buf clean = BUF_INIT(BUF_UNBOUNDED), found = BUF_INIT(BUF_UNBOUNDED), adopted = BUF_INIT(BUF_UNBOUNDED);
+	const struct buf *final = &clean;
+	sqlite3_stmt *st;
+	int rc = -1;
+
+	tag_normalize(name, &clean);
+	switch (tag_find(c, buf_slice(&clean), &found, e)) {
+	case 1:
+		rc = 0;
+		goto out;
+	case -1:
+		goto out;
+	}
+	switch (nearest_ancestor(c, buf_slice(&clean), &found, e)) {
+	case 1:
+		tag_adopt(buf_slice(&clean), buf_slice(&found), &adopted);
+		final = &adopted;
+		break;
+	case -1:
+		goto out;
+	}
+	st = sql_stmt(&c->sql, TAG_ADD, e);
+	if (!st)
+		goto out;
+	sql_bind_text(st, 1, buf_slice(final));
+	sqlite3_bind_int64(st, 2, usn);
+	rc = sql_run(&c->sql, st, e);
+out:
+	buf_release(&clean);
+	buf_release(&found);
+	buf_release(&adopted);
+	return rc;
+}
+
+int tag_each_pending(struct collection *c, int64_t min_usn, tag_fn *fn, void *arg, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(&c->sql, TAGS_PENDING, e);
+	int rc;
+
+	if (!st)
+		return -1;
+	sqlite3_bind_int64(st, 1, min_usn);
+	while ((rc = sql_step(&c->sql, st, e)) == 1)
+		if (fn(sql_column(st, 0), arg, e) != 0) {
+			sqlite3_reset(st);
+			return -1;
+		}
+	return rc;
+}
+
+static bool is_json(sqlite3_stmt *st, int column)
+{
+	struct json_object *o = NULL;
+	bool ok;
+
+	if (sqlite3_column_type(st, column) != SQLITE_BLOB)
+		return false;
+	ok = json_parse(sql_column(st, column), &JSON_LIMITS_PAYLOAD, &o, NULL) == 0;
+	json_object_put(o);
+	return ok;
+}
+
+int config_value_get(struct collection *c, const char *key, struct buf *val, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(&c->sql, CONFIG_GET, e);
+	int rc;
+
+	if (!st)
+		return -1;
+	sql_bind_text(st, 1, slice_of(key));
+	rc = sql_step(&c->sql, st, e);
+	if (rc == 1) {
+		struct slice s = sql_column(st, 0);
+
+		if (is_json(st, 0))
+			buf_set(val, s.p, s.len);
+		else
+			rc = 0;
+		sqlite3_reset(st);
+	}
+	return rc;
+}
+
+int config_value_put(struct collection *c, struct slice key, struct slice val, int64_t usn, int64_t now_s, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(&c->sql, CONFIG_PUT, e);
+
+	if (!st)
+		return -1;
+	sql_bind_text(st, 1, key);
+	sqlite3_bind_int64(st, 2, usn);
+	sqlite3_bind_int64(st, 3, now_s);
+	sql_bind_blob(st, 4, val);
+	return sql_run(&c->sql, st, e);
+}
+
+int config_clear(struct collection *c, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(&c->sql, CONFIG_CLEAR, e);
+
+	return st ? sql_run(&c->sql, st, e) : -1;
+}
+
+int config_print(struct collection *c, struct buf *out, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(&c->sql, CONFIG_ALL, e);
+	bool first = true;
+	int rc;
+
+	if (!st)
+		return -1;
+	buf_putc(out, '{');
+	while ((rc = sql_step(&c->sql, st, e)) == 1) {
+		struct slice key = sql_column(st, 0), val;
+
+		if (!is_json(st, 1))
+			continue;
+		val = sql_column(st, 1);
+		if (!first)
+			buf_putc(out, ',');
+		first = false;
+		json_put_str(out, key);
+		buf_putc(out, ':');
+		buf_put(out, val.p, val.len);
+	}
+	buf_putc(out, '}');
+	return rc;
+}
+
+struct day_values {
+	struct buf sched_ver, rollover, creation_offset, local_offset, last_unburied;
+};
+
+static int read_day_value(struct collection *c, const char *key, struct buf *b, struct slice *s, struct err *e)
+{
+	int rc = config_value_get(c, key, b, e);
+
+	*s = rc == 1 ? buf_slice(b) : (struct slice){ NULL, 0 };
+	return rc < 0 ? -1 : 0;
+}
+
+static int read_day_config(struct collection *c, struct day_values *v, struct day_config *d, struct err *e)
+{
+	if (read_day_value(c, "schedVer", &v->sched_ver, &d->sched_ver, e) != 0 ||
+	    read_day_value(c, "rollover", &v->rollover, &d->rollover, e) != 0 ||
+	    read_day_value(c, "creationOffset", &v->creation_offset, &d->creation_offset, e) != 0 ||
+	    read_day_value(c, "localOffset", &v->local_offset, &d->local_offset, e) != 0)
+		return -1;
+	return read_day_value(c, "lastUnburied", &v->last_unburied, &d->last_unburied, e);
+}
+
+static int restore_buried(struct collection *c, struct err *e)
+{
+	int64_t (*rows)[2] = NULL;
+	size_t n = 0;
+	sqlite3_stmt *st = sql_stmt(&c->sql, CARDS_BURIED, e);
+	int rc;
+
+	if (!st)
+		return -1;
+	/* The list first: the scan runs over an index-less column and must not meet its own updates. */
+	while ((rc = sql_step(&c->sql, st, e)) == 1) {
+		rows = xrealloc(rows, (n + 1) * sizeof *rows);
+		rows[n][0] = sqlite3_column_int64(st, 0);
+		rows[n++][1] = day_restored_queue(sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2));
+	}
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		st = sql_stmt(&c->sql, CARD_SET_QUEUE, e);
+		if (!st) {
+			rc = -1;
+			break;
+		}
+		sqlite3_bind_int64(st, 1, rows[i][0]);
+		sqlite3_bind_int64(st, 2, rows[i][1]);
+		rc = sql_run(&c->sql, st, e);
+	}
+	free(rows);
+	return rc;
+}
+
+static int put_day_value(struct collection *c, const char *key, int64_t v, int64_t usn, int64_t now_s, struct err *e)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%lld", (long long)v);
+	return config_value_put(c, slice_of(key), slice_of(text), usn, now_s, e);
+}
+
+static int carry_out(struct collection *c, const struct day_plan *plan, int64_t usn, int64_t now_s, struct err *e)
+{
+	if (plan->write_rollover && put_day_value(c, "rollover", 4, usn, now_s, e) != 0)
+		return -1;
+	if (!plan->unbury)
+		return 0;
+	if (restore_buried(c, e) != 0)
+		return -1;
+	return put_day_value(c, "lastUnburied", plan->today, usn, now_s, e);
+}
+
+int collection_unbury(struct collection *c, int64_t now_s, struct err *e)
+{
+	struct day_values v = {
+		BUF_INIT(BUF_UNBOUNDED), BUF_INIT(BUF_UNBOUNDED), BUF_INIT(BUF_UNBOUNDED), BUF_INIT(BUF_UNBOUNDED),
+		BUF_INIT(BUF_UNBOUNDED),
+	};
+	struct day_config d;
+	struct day_plan plan;
+	struct col_row col;
+	int rc = -1;
+
+	if (collection_col(c, &col, e) != 0 || read_day_config(c, &v, &d, e) != 0)
+		goto out;
+	day_plan(now_s, col.crt_s, &d, &plan);
+	if (!plan.unbury && !plan.write_rollover) {
+		rc = 0;
+		goto out;
+	}
+	if (collection_begin(c, e) != 0)
+		goto out;
+	if (carry_out(c, &plan, col.usn, now_s, e) != 0) {
+		collection_rollback(c);
+		goto out;
+	}
+	rc = collection_commit(c, e);
+out:
+	buf_release(&v.sched_ver);
+	buf_release(&v.rollover);
+	buf_release(&v.creation_offset);
+	buf_release(&v.local_offset);
+	buf_release(&v.last_unburied);
+	return rc;
+}
