@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 struct config {
@@ -28,10 +29,12 @@ struct config {
 
 /*
  * Defaults, then the file (NULL: the usual place, and its absence is no error), then the environment. An unknown key, or
- * a value that does not fit, is ERR_BAD_REQUEST with file, line and value. SYNC_USER1…N and PASSWORDS_HASHED are known
- * (the admin command reads them from the environment) and not kept here.
+ * a value that does not fit, is ERR_BAD_REQUEST with file, line and value. SYNC_USER1…N and PASSWORDS_HASHED are read
+ * from the environment by the admin command; in the file they are an error that says so. On -1 *c holds nothing.
  */
 int config_load(struct config *c, const char *path, struct err *e);
 void config_release(struct config *c);
+/* All keys with their values, "KEY = value" lines in the order of the table. */
+void config_print(const struct config *c, struct buf *out);
 
 #endif

@@ -3,10 +3,15 @@ base_libbase_a_SOURCES = \
 	base/banned.h \
 	base/buf.c base/buf.h \
 	base/clock.c base/clock.h \
+	base/config.c base/config.h \
 	base/digest.c base/digest.h \
 	base/err.c base/err.h \
 	base/json.c base/json.h \
 	base/json_guard.c base/json_guard.h \
+	base/log.c base/log.h \
+	base/stream.c base/stream.h \
+	base/stream_gzip.c \
+	base/stream_zstd.c \
 	base/utf8.c base/utf8.h
 base_libbase_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ZSTD_CFLAGS) $(ZLIB_CFLAGS) $(CRYPTO_CFLAGS) $(INIH_CFLAGS)
 
@@ -14,3 +19,19 @@ check_PROGRAMS += tests/unit/test-json
 tests_unit_test_json_SOURCES = tests/unit/test-json.c
 tests_unit_test_json_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_json_LDADD = $(BASE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-stream
+tests_unit_test_stream_SOURCES = tests/unit/test-stream.c
+tests_unit_test_stream_CFLAGS = $(AM_CFLAGS) $(ZSTD_CFLAGS) $(ZLIB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_stream_LDADD = $(BASE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-config
+tests_unit_test_config_SOURCES = tests/unit/test-config.c
+tests_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -DSHIPPED='"$(abs_top_srcdir)/deploy/ankisync.conf"'
+tests_unit_test_config_LDADD = $(BASE_LIBS) $(TEST_LIBS)
+EXTRA_DIST += deploy/ankisync.conf
+
+check_PROGRAMS += tests/unit/test-log
+tests_unit_test_log_SOURCES = tests/unit/test-log.c
+tests_unit_test_log_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_log_LDADD = $(BASE_LIBS) $(TEST_LIBS)

@@ -6,6 +6,8 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
+/* The level of this name ("info"); LOG_LEVEL_INFO when there is none. */
+enum log_level log_level_named(const char *name);
 /* target: "stderr", "syslog", or an absolute path. format: "text" or "json". 0, or -1 (nothing changed). */
 int log_open(const char *target, const char *format, enum log_level least, struct err *e);
 /* A file is opened anew (after rotation). */
@@ -13,8 +15,10 @@ void log_reopen(void);
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
+ * Lines of level warn and error are limited to 10 a second (200 at once): what is left out is counted in a line of its own.
+ *
  * One event with fields: log_event(LOG_LEVEL_INFO, "sync", "user", name, "client", client, NULL): pairs of key and value,
- * ended by NULL. A NULL value leaves the pair out. Control characters in values are escaped. Never a key or a password.
+ * ended by NULL. A NULL value leaves the pair out. Control characters in values are escaped, long values are cut. Never a key or a password.
  */
 void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
 

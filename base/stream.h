@@ -52,17 +52,18 @@ void fd_sink_init(struct fd_sink *s, int fd);
  * Decoders: sources that read from another source. Complete only when the frame (zstd) or member (gzip) has ended: an
  * input that ends earlier is ERR_BAD_REQUEST "truncated". What follows the first frame or member is read and ignored, so
  * that the web server is rid of the body. More than max_out bytes: ERR_TOO_BIG. Never believe a size that the frame
- * claims; zstd window at most 8 MiB (windowLogMax 23), else ERR_BAD_REQUEST.
+ * claims; zstd window at most 8 MiB (windowLogMax 23), else ERR_BAD_REQUEST. Input far longer than max_out is ERR_TOO_BIG
+ * as well (2 MiB of slack), since blocks may be empty and trailing bytes are for nothing.
  * init borrows `from`; release frees the codec's memory (the zstd contexts are one per process and reset per use, so at
  * most one zstd decoder and one zstd encoder exist at a time).
  */
 struct zstd_source {
 	struct source source;
 	struct source *from;
-	uint64_t max_out, total_out;
+	uint64_t max_out, total_out, total_in;
 	char *in;
 	size_t in_len, in_pos;
-	bool done;
+	bool done, pending; /* pending: the decoder may hold output that did not fit */
 };
 void zstd_source_init(struct zstd_source *s, struct source *from, uint64_t max_out);
 void zstd_source_release(struct zstd_source *s);
@@ -81,6 +82,9 @@ struct zstd_sink {
 void zstd_sink_init(struct zstd_sink *s, struct sink *to, int level);
 int zstd_sink_finish(struct zstd_sink *s, struct err *e);
 void zstd_sink_release(struct zstd_sink *s);
+
+/* Append `in` as one frame, with its content size in the head. Not while a zstd_sink exists. 0 or -1. */
+int zstd_compress(struct slice in, struct buf *out, int level, struct err *e);
 
 /* Read to the end. 0 or -1. */
 int source_to_buf(struct source *s, struct buf *b, struct err *e);
