@@ -40,8 +40,9 @@ struct call {
 	struct slice address;     /* of the client, as text */
 	struct source *body;      /* the payload, decoded while it is read; complete only when read returned 0 */
 	struct buf payload;       /* filled by call_run for methods that do not stream; max set by it */
-	/* For the log; filled while the call runs. */
-	char user[64];            /* uid, "" before the key was found */
+	/* Filled while the call runs. */
+	uint8_t key_hash[32];     /* for call_key_again */
+	char user[64];            /* uid, "" before the key was found; for the log */
 };
 
 struct reply {
@@ -74,6 +75,15 @@ struct method {
 /* NULL when there is none. `any_area` serves old clients that call bare names (design.md §3, "route"). */
 const struct method *method_find(enum call_area area, struct slice name);
 const struct method *method_find_any(struct slice name);
+
+/*
+ * Is the call's key still one of this home? For handlers that take the lock themselves, as soon as they have it. 0, or -1
+ * with ERR_BAD_LOGIN.
+ */
+int call_key_again(struct server *s, struct home *h, struct call *c, struct err *e);
+
+/* Bytes that one request's payload, and all payloads of one sync, may have: 3 × MAX_SYNC_PAYLOAD_MEGS (protocol.md §1.1). */
+uint64_t server_max_payload(const struct server *s);
 
 /*
  * key -> body -> slot and lock -> key again -> handler (design.md §3). 0 with *r filled, or -1 with *e. Nothing stays

@@ -1,1 +1,15 @@
 # See the top of Makefile.am.
+noinst_LIBRARIES += core/libcore.a
+core_libcore_a_SOURCES = \
+	core/call.c core/call.h \
+	core/commit.c core/commit.h \
+	core/graves.c core/graves.h \
+	core/incoming.c core/incoming.h \
+	core/merge.c core/merge.h \
+	core/merge_reply.c \
+	core/meta.c core/meta.h \
+	core/methods.c \
+	core/naming.c core/naming.h \
+	core/naming_order.c \
+	core/normal_sync.c core/normal_sync.h
+core_libcore_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS)

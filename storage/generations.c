@@ -1,6 +1,7 @@
 /*
  * Generations of a collection: col-<n>.anki2, never replaced under its name (design.md §4: an old journal beside a new
- * file destroys it), made current by one durable row. Also temporary files, and the sweeping of both. See home.h.
+ * file destroys it), made current by one durable row. Also temporary files, the sweeping of both, and names that objects of
+ * the current generation had before. See home.h.
  */
 #include <assert.h>
 #include <dirent.h>
@@ -261,7 +262,7 @@ static int record_generation(struct home *h, int64_t generation, struct err *e)
 	if (sql_run(s, st, e) != 0 || !(st = sql_stmt(s, USER_SET_CURRENT, e)))
 		goto fail;
 	sqlite3_bind_int64(st, 1, generation);
-	if (sql_run(s, st, e) != 0)
+	if (sql_run(s, st, e) != 0 || !(st = sql_stmt(s, USER_NAMES_FORGET, e)) || sql_run(s, st, e) != 0)
 		goto fail;
 	return sql_commit(s, e);
 fail:
@@ -298,4 +299,40 @@ fail:
 			unlinkat(h->dirfd, final, 0);
 	}
 	return -1;
+}
+
+int home_name_note(struct home *h, int kind, int64_t id, int64_t usn, struct slice name, struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_NAME_NOTE, e) : NULL;
+
+	assert(h->locked);
+	if (!st)
+		return -1;
+	sqlite3_bind_int(st, 1, kind);
+	sqlite3_bind_int64(st, 2, id);
+	sqlite3_bind_int64(st, 3, usn);
+	sql_bind_text(st, 4, name);
+	return sql_run(s, st, e);
+}
+
+int home_name_before(struct home *h, int kind, int64_t id, int64_t min_usn, struct buf *name, struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_NAME_BEFORE, e) : NULL;
+	int rc;
+
+	if (!st)
+		return -1;
+	sqlite3_bind_int(st, 1, kind);
+	sqlite3_bind_int64(st, 2, id);
+	sqlite3_bind_int64(st, 3, min_usn);
+	rc = sql_step(s, st, e);
+	if (rc == 1) {
+		struct slice found = sql_column(st, 0);
+
+		buf_set(name, found.p, found.len);
+		sqlite3_reset(st);
+	}
+	return rc;
 }

@@ -84,6 +84,15 @@ int home_install(struct home *h, const char *name, int64_t *generation, struct e
 /* Generations that are there, newest first: up to `max` numbers into list; *n how many. Needs the lock. */
 int home_generations(struct home *h, int64_t *list, size_t max, size_t *n, struct err *e);
 
+/*
+ * Names that objects of the current collection had before. A client that has not seen a renaming yet still holds the old
+ * name, and gets the row that frees a name before the row that takes it (design.md §5, "Names"). note: the object loses
+ * `name` by the commit that stamps `usn`; to be called before that commit (a note of a commit that failed does no harm).
+ * before: the name that a client with min_usn holds: 1 with a copy, 0 when it is the present one, -1.
+ */
+int home_name_note(struct home *h, int kind, int64_t id, int64_t usn, struct slice name, struct err *e);
+int home_name_before(struct home *h, int kind, int64_t id, int64_t min_usn, struct buf *name, struct err *e);
+
 /* Remove the user's folder with all that is in it. Needs the lock; afterwards *h serves for home_unlock only. */
 int home_remove(struct home *h, struct err *e);
 

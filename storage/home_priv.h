@@ -21,6 +21,9 @@ enum user_stmt {
 	USER_GENERATION_MAX,
 	USER_GENERATION_LIST,
 	USER_GENERATION_DROP,
+	USER_NAME_NOTE,
+	USER_NAME_BEFORE,
+	USER_NAMES_FORGET,
 	USER_STMTS
 };
 extern const char *const user_stmt_text[USER_STMTS];

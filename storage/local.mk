@@ -10,6 +10,7 @@ storage_libstorage_a_SOURCES = \
 	storage/home_priv.h \
 	storage/keys.c \
 	storage/objects.c storage/objects.h \
+	storage/schema18.h \
 	storage/session.c storage/session.h \
 	storage/settings.c storage/settings.h \
 	storage/sql.c storage/sql.h

@@ -241,6 +241,20 @@ int notetype_ids_pending(struct collection *c, int64_t min_usn, int64_t **ids, s
 	return rc;
 }
 
+int named_get(struct collection *c, enum named_kind kind, int64_t id, struct buf *name, int64_t *mod_s, int64_t *usn, struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc = step_by_id(c, kind == NAMED_DECK ? DECK_GET : NOTETYPE_GET, id, &st, e);
+
+	if (rc == 1) {
+		column_to_buf(st, 1, name);
+		*mod_s = sqlite3_column_int64(st, 2);
+		*usn = sqlite3_column_int64(st, 3);
+		sqlite3_reset(st);
+	}
+	return rc;
+}
+
 int named_holder(struct collection *c, enum named_kind kind, struct slice name, int64_t *id, struct err *e)
 {
 	sqlite3_stmt *st = sql_stmt(&c->sql, kind == NAMED_DECK ? DECK_BY_NAME : NOTETYPE_BY_NAME, e);

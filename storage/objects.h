@@ -36,6 +36,8 @@ int notetype_ids_pending(struct collection *c, int64_t min_usn, int64_t **ids, s
 
 /* The two kinds of object whose names are unique. */
 enum named_kind { NAMED_NOTETYPE, NAMED_DECK };
+/* Name, mod and usn alone: 1 found, 0, -1. */
+int named_get(struct collection *c, enum named_kind kind, int64_t id, struct buf *name, int64_t *mod_s, int64_t *usn, struct err *e);
 /* Who has this name (under unicase)? 1 with *id, 0 nobody, -1. */
 int named_holder(struct collection *c, enum named_kind kind, struct slice name, int64_t *id, struct err *e);
 int named_rename(struct collection *c, enum named_kind kind, int64_t id, struct slice name, int64_t mod_s, int64_t usn, struct err *e);

@@ -99,7 +99,7 @@ static bool is_json(sqlite3_stmt *st, int column)
 	return ok;
 }
 
-int config_value_get(struct collection *c, const char *key, struct buf *val, struct err *e)
+int conf_get(struct collection *c, const char *key, struct buf *val, struct err *e)
 {
 	sqlite3_stmt *st = sql_stmt(&c->sql, CONFIG_GET, e);
 	int rc;
@@ -120,7 +120,7 @@ int config_value_get(struct collection *c, const char *key, struct buf *val, str
 	return rc;
 }
 
-int config_value_put(struct collection *c, struct slice key, struct slice val, int64_t usn, int64_t now_s, struct err *e)
+int conf_put(struct collection *c, struct slice key, struct slice val, int64_t usn, int64_t now_s, struct err *e)
 {
 	sqlite3_stmt *st = sql_stmt(&c->sql, CONFIG_PUT, e);
 
@@ -133,14 +133,14 @@ int config_value_put(struct collection *c, struct slice key, struct slice val, i
 	return sql_run(&c->sql, st, e);
 }
 
-int config_clear(struct collection *c, struct err *e)
+int conf_clear(struct collection *c, struct err *e)
 {
 	sqlite3_stmt *st = sql_stmt(&c->sql, CONFIG_CLEAR, e);
 
 	return st ? sql_run(&c->sql, st, e) : -1;
 }
 
-int config_print(struct collection *c, struct buf *out, struct err *e)
+int conf_print(struct collection *c, struct buf *out, struct err *e)
 {
 	sqlite3_stmt *st = sql_stmt(&c->sql, CONFIG_ALL, e);
 	bool first = true;
@@ -172,7 +172,7 @@ struct day_values {
 
 static int read_day_value(struct collection *c, const char *key, struct buf *b, struct slice *s, struct err *e)
 {
-	int rc = config_value_get(c, key, b, e);
+	int rc = conf_get(c, key, b, e);
 
 	*s = rc == 1 ? buf_slice(b) : (struct slice){ NULL, 0 };
 	return rc < 0 ? -1 : 0;
@@ -222,7 +222,7 @@ static int put_day_value(struct collection *c, const char *key, int64_t v, int64
 	char text[24];
 
 	snprintf(text, sizeof text, "%lld", (long long)v);
-	return config_value_put(c, slice_of(key), slice_of(text), usn, now_s, e);
+	return conf_put(c, slice_of(key), slice_of(text), usn, now_s, e);
 }
 
 static int carry_out(struct collection *c, const struct day_plan *plan, int64_t usn, int64_t now_s, struct err *e)

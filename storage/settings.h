@@ -17,11 +17,11 @@ typedef int tag_fn(struct slice tag, void *arg, struct err *e);
 int tag_each_pending(struct collection *c, int64_t min_usn, tag_fn *fn, void *arg, struct err *e);
 
 /* Values are JSON text. get: 1 with a copy in *val, 0, -1. A value that is not a blob, or not JSON, counts as absent. */
-int config_value_get(struct collection *c, const char *key, struct buf *val, struct err *e);
-int config_value_put(struct collection *c, struct slice key, struct slice val, int64_t usn, int64_t now_s, struct err *e);
-int config_clear(struct collection *c, struct err *e);
+int conf_get(struct collection *c, const char *key, struct buf *val, struct err *e);
+int conf_put(struct collection *c, struct slice key, struct slice val, int64_t usn, int64_t now_s, struct err *e);
+int conf_clear(struct collection *c, struct err *e);
 /* The whole map as a JSON object, appended to out. Rows whose value is not JSON are left out. */
-int config_print(struct collection *c, struct buf *out, struct err *e);
+int conf_print(struct collection *c, struct buf *out, struct err *e);
 
 /*
  * What a client does to its own collection on a new day, done here as well: buried cards go back to their queues, in a
