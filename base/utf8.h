@@ -15,7 +15,9 @@ size_t utf8_bad_part(const char *p, size_t n);
 bool utf8_valid(struct slice s);
 /* Code point at p; *used bytes are consumed. An invalid part gives U+FFFD. n must not be 0. */
 uint32_t utf8_decode(const char *p, size_t n, size_t *used);
-/* Append a code point (a Unicode scalar value). */
+/* Write a code point (a Unicode scalar value): 1..4 bytes. */
+size_t utf8_encode(uint32_t code, char *out);
+/* Append one. */
 void utf8_put(struct buf *b, uint32_t code);
 
 #endif

@@ -5,9 +5,10 @@ format_libformat_a_SOURCES = \
 	format/deck.h \
 	format/deck_config.h \
 	format/entity_table.h \
+	format/media_tag.c format/media_tag.h \
 	format/name_parts.c format/name_parts.h \
 	format/names.c format/names.h \
-	format/note_text.h \
+	format/note_text.c format/note_text.h \
 	format/notetype.h \
 	format/rows.c format/rows.h \
 	format/tags.c format/tags.h \
@@ -20,6 +21,11 @@ check_PROGRAMS += tests/unit/test-names
 tests_unit_test_names_SOURCES = tests/unit/test-names.c tests/unit/vectors.h
 tests_unit_test_names_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_names_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-note-text
+tests_unit_test_note_text_SOURCES = tests/unit/test-note-text.c tests/unit/vectors.h
+tests_unit_test_note_text_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_note_text_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-rows
 tests_unit_test_rows_SOURCES = tests/unit/test-rows.c tests/unit/vectors.h
