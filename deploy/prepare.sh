@@ -1,16 +1,15 @@
 # Installs the packages that are missing, and builds. Sourced by deploy/quickstart, tests/serve and tests/run, so that
 # there is one list of packages and one way to build. Debian 12 and newer, Ubuntu 22.04 and newer.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
-packages_build="autoconf automake gcc libc6-dev make pkg-config protobuf-c-compiler
+packages_build=(autoconf automake gcc libc6-dev make pkg-config protobuf-c-compiler
 	libarchive-dev libargon2-dev libfcgi-dev libinih-dev libjson-c-dev libprotobuf-c-dev libsqlite3-dev libssl-dev
-	libutf8proc-dev libzstd-dev zlib1g-dev"
-packages_serve="lighttpd multiwatch spawn-fcgi"
-# libasan and libubsan come with gcc.
-packages_test="libcmocka-dev python3 python3-venv xz-utils"
-packages_web="apache2 libapache2-mod-fcgid nginx"
+	libutf8proc-dev libzstd-dev zlib1g-dev)
+packages_serve=(lighttpd multiwatch spawn-fcgi)
+packages_test=(libcmocka-dev python3 python3-venv xz-utils)
+packages_web=(apache2 libapache2-mod-fcgid nginx)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "${0##*/}: $*"; exit 1; }

@@ -1,7 +1,7 @@
 # Runs workers and a web server in front of them as children of this shell, until a signal or until one of them ends.
 # Sourced by deploy/quickstart and tests/serve. A server that stays is better run by systemd: docs/setup.md.
 #
-#   worker=PATH of ankisync.fcgi    workers=COUNT    run=FOLDER for socket and spooled bodies
+#   worker=PATH of ankisync.fcgi    run=FOLDER for socket and spooled bodies    WORKERS=COUNT, exported
 #   listen=ADDRESS    port=NUMBER    run_as=USER (root only; else empty)
 #   supervise_start; supervise_wait
 #
@@ -11,8 +11,14 @@
 pool='' web=''
 alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
 
-# With the shell gone (kill -9) its children end too.
-child() { exec setpriv --pdeathsig TERM ${run_as:+--reuid "$run_as" --regid "$(id -g "$run_as")" --init-groups} "$@"; }
+# Each child gets a process group of its own: Ctrl-C reaches this shell only, which ends them in order. With the shell gone
+# (kill -9) they end too.
+child() {
+	local options=(--pdeathsig TERM)
+	[ -z "$run_as" ] || options+=(--reuid "$run_as" --regid "$(id -g "$run_as")" --init-groups)
+	[ -z "$run_as" ] || ((port >= 1024)) || options+=(--inh-caps +net_bind_service --ambient-caps +net_bind_service)
+	exec setpriv "${options[@]}" "$@"
+}
 
 # What multiwatch starts. multiwatch gives up on a child that dies four times within its time limit (-t, ms). That is right
 # at the start: bad settings should end the server. Later it would be an outage, so a worker that follows a dead one waits
@@ -24,14 +30,16 @@ worker_script='[ ! -e running ] || sleep 0.2; exec "$0"'
 start_workers() {
 	rm -f running fcgi.sock
 	child spawn-fcgi -n -s fcgi.sock -M 600 -- \
-		/usr/bin/multiwatch -f "$workers" -t 150 -s TERM -- /bin/sh -c "$worker_script" "$worker" &
+		/usr/bin/multiwatch -f "$WORKERS" -t 150 -s TERM -- /bin/sh -c "$worker_script" "$worker" &
 	pool=$!
 	# lighttpd answers 503 while the socket is missing.
 	while [ ! -S fcgi.sock ] && alive "$pool"; do nap 0.002; done
 }
 
 start_lighttpd() {
-	ANKISYNC_LISTEN=$listen ANKISYNC_PORT=$port ANKISYNC_SOCKET=fcgi.sock ANKISYNC_SPOOL=$run \
+	local address=$listen
+	[[ $address != *:* ]] || address="[$address]"
+	ANKISYNC_LISTEN=$address ANKISYNC_PORT=$port ANKISYNC_SOCKET=fcgi.sock ANKISYNC_SPOOL=$run \
 		child lighttpd -D -f - <"$top/deploy/lighttpd.conf" &
 	web=$!
 }
@@ -64,7 +72,9 @@ need_free_port() {
 	exec {http}>&-
 	printf -v hex ':%04X' "$port"
 	inode=$(awk -v p="$hex\$" '$2 ~ p && $4 == "0A" { print $10; exit }' /proc/net/tcp /proc/net/tcp6 2>/dev/null)
-	[ -z "$inode" ] || pid=$(find /proc/[0-9]*/fd -lname "socket:\\[$inode\\]" 2>/dev/null | head -n 1 | cut -d/ -f3)
+	# Else it was somebody beyond this machine, and the web server will say that the address is not ours.
+	[ -n "$inode" ] || return 0
+	pid=$(find /proc/[0-9]*/fd -lname "socket:\\[$inode\\]" 2>/dev/null | head -n 1 | cut -d/ -f3)
 	die "port $port of $listen is taken${pid:+ by $(cat "/proc/$pid/comm"), process $pid}; choose another one${port_hint:-}"
 }
 
@@ -73,8 +83,10 @@ supervise_start() {
 	trap 'supervise_stop; exit 0' TERM INT HUP
 	cd "$run" || return 1
 	SECONDS=0
+	set -m
 	start_workers
 	start_lighttpd
+	set +m
 	until answers; do
 		if ! alive "$pool" || ! alive "$web" || ((SECONDS > 60)); then
 			supervise_stop
@@ -88,7 +100,7 @@ supervise_start() {
 # Runs until something ends, which it should not.
 supervise_wait() {
 	local ended=
-	wait -n -p ended $pool $web || true
+	wait -n -p ended "$pool" "$web" || true
 	case $ended in
 	"$pool") say "${0##*/}: the workers ended" ;;
 	*) say "${0##*/}: the web server ended" ;;
@@ -101,14 +113,17 @@ supervise_wait() {
 supervise_stop() {
 	local i pid
 	trap '' TERM INT HUP
-	for pid in $web $pool; do kill -TERM "$pid" 2>/dev/null; done
-	for ((i = 0; i < 400; i++)); do
+	for pid in $web $pool; do kill -TERM "$pid" 2>/dev/null || true; done
+	for ((i = 1; i < 400; i++)); do
 		alive "$web" || alive "$pool" || break
 		nap 0.02
+		# A worker that multiwatch has just forked may have missed it.
+		((i % 25)) || signal_groups TERM
 	done
-	for pid in $web $pool; do
-		# shellcheck disable=SC2046
-		! alive "$pid" || kill -KILL "$pid" $(cat "/proc/$pid/task/$pid/children") 2>/dev/null
-	done
+	signal_groups KILL
 	rm -f "$run/running" "$run/fcgi.sock"
+}
+signal_groups() {
+	local pid
+	for pid in $web $pool; do kill -s "$1" -- "-$pid" 2>/dev/null || true; done
 }
