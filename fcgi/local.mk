@@ -1,1 +1,24 @@
 # See the top of Makefile.am.
+noinst_LIBRARIES += fcgi/libworker.a
+fcgi_libworker_a_SOURCES = \
+	fcgi/check.c fcgi/check.h \
+	fcgi/header.c fcgi/header.h \
+	fcgi/page.c fcgi/page.h \
+	fcgi/reply.c fcgi/reply.h \
+	fcgi/request.c fcgi/request.h \
+	fcgi/route.c fcgi/route.h \
+	fcgi/serve.c fcgi/serve.h \
+	fcgi/worker.c fcgi/worker.h
+fcgi_libworker_a_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS)
+
+# These have a core of their own, from memory.
+check_PROGRAMS += tests/unit/test-fcgi-head tests/unit/test-fcgi-body tests/unit/test-fcgi-serve
+tests_unit_test_fcgi_head_SOURCES = tests/unit/test-fcgi-head.c
+tests_unit_test_fcgi_head_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_fcgi_head_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS) $(TEST_LIBS)
+tests_unit_test_fcgi_body_SOURCES = tests/unit/test-fcgi-body.c
+tests_unit_test_fcgi_body_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_fcgi_body_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS) $(TEST_LIBS)
+tests_unit_test_fcgi_serve_SOURCES = tests/unit/test-fcgi-serve.c
+tests_unit_test_fcgi_serve_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS) $(ZSTD_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_fcgi_serve_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS) $(TEST_LIBS)

@@ -1,0 +1,116 @@
+/* See check.h. Nothing is made or changed here: an administrator may run this as another user than the workers. */
+#include "fcgi/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+static const char *user_name(uid_t uid)
+{
+	struct passwd *p = getpwuid(uid);
+
+	return p ? p->pw_name : "a user without a name";
+}
+
+static int check_parent(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[4096];
+
+	snprintf(parent, sizeof parent, "%.*s", (int)(slash > path ? slash - path : 1), path);
+	if (faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0) {
+		printf("note: %s does not exist yet; the first worker makes it\n", path);
+		return 0;
+	}
+	printf("problem: %s does not exist, and %s cannot make it: install -d -m 700 -o %s %s\n", path, user_name(geteuid()),
+	       user_name(geteuid()), path);
+	return 1;
+}
+
+static int check_space(const char *path)
+{
+	struct statvfs v;
+	uint64_t free_bytes, least;
+
+	if (statvfs(path, &v) != 0) {
+		printf("problem: %s: %s\n", path, strerror(errno));
+		return 1;
+	}
+	free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+	least = (uint64_t)v.f_blocks * v.f_frsize / 20;
+	if (least < 64 << 20)
+		least = 64 << 20;
+	if (free_bytes < least)
+		printf("warning: %s: only %llu MiB are free\n", path, (unsigned long long)(free_bytes >> 20));
+	return 0;
+}
+
+static int check_folder(const char *path)
+{
+	struct stat st;
+	int problems = 0;
+
+	if (lstat(path, &st) != 0) {
+		if (errno == ENOENT)
+			return check_parent(path);
+		printf("problem: %s: %s\n", path, strerror(errno));
+		return 1;
+	}
+	if (S_ISLNK(st.st_mode) && stat(path, &st) != 0) {
+		printf("problem: %s leads nowhere: %s\n", path, strerror(errno));
+		return 1;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		printf("problem: %s is not a folder\n", path);
+		return 1;
+	}
+	if (st.st_mode & 077) {
+		printf("problem: %s is open to others (mode %03o): chmod 700 %s\n", path, (unsigned)st.st_mode & 0777, path);
+		problems++;
+	}
+	if (st.st_uid != geteuid()) {
+		printf("problem: %s belongs to %s, but this is %s: ", path, user_name(st.st_uid), user_name(geteuid()));
+		printf("run the workers (and this check) as %s\n", user_name(st.st_uid));
+		problems++;
+	} else if (faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
+		printf("problem: %s: %s\n", path, strerror(errno));
+		problems++;
+	}
+	return problems + check_space(path);
+}
+
+static int check_log(const char *target)
+{
+	int fd;
+
+	if (target[0] != '/')
+		return 0;
+	fd = open(target, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
+	if (fd >= 0)
+		close(fd);
+	else if (errno == ENOENT)
+		printf("note: log %s does not exist yet\n", target);
+	else {
+		printf("problem: log %s: %s\n", target, strerror(errno));
+		return 1;
+	}
+	return 0;
+}
+
+int check_all(const struct config *c)
+{
+	struct buf settings = BUF_INIT(BUF_UNBOUNDED);
+	int problems;
+
+	config_print(c, &settings);
+	fputs(buf_str(&settings), stdout);
+	buf_release(&settings);
+	problems = check_folder(c->sync_base) + check_log(c->log_target);
+	if (geteuid() == 0)
+		printf("warning: this is root; workers need no rights but on %s\n", c->sync_base);
+	if (problems == 0)
+		printf("ok: settings and %s are fine\n", c->sync_base);
+	return problems;
+}

@@ -1,0 +1,155 @@
+/* See serve.h. */
+#include "fcgi/serve.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "fcgi/header.h"
+#include "fcgi/page.h"
+#include "fcgi/reply.h"
+#include "fcgi/route.h"
+
+/* All that the log wants to know about a request, whatever became of it. */
+struct exchange {
+	const struct request *rq;
+	struct route route;
+	struct sync_header header;
+	struct call call;
+	struct sink *out;
+	int64_t start_ms;
+};
+
+/* A text for the log, without NULs. The caller gives the memory. */
+static const char *text_of(struct slice s, char *out, size_t size)
+{
+	size_t n = s.len < size ? s.len : size - 1;
+
+	if (n)
+		memcpy(out, s.p, n);
+	out[n] = 0;
+	return n ? out : NULL;
+}
+
+static void log_exchange(const struct exchange *x, enum log_level level, const char *event, int status, const char *error)
+{
+	char path[256], from[64], client[256], number[16], ms[24];
+	struct slice who = x->header.json ? x->header.client : x->rq->agent;
+
+	snprintf(number, sizeof number, "%d", status);
+	snprintf(ms, sizeof ms, "%lld", (long long)(clock_mono_ms() - x->start_ms));
+	log_event(level, event, "status", number, "path", text_of(x->rq->path, path, sizeof path), "user",
+		  x->call.user[0] ? x->call.user : NULL, "from", text_of(x->rq->address, from, sizeof from), "client",
+		  text_of(who, client, sizeof client), "ms", ms, "error", error, NULL);
+}
+
+/* v11 sends its header, and zstd. (Without a header it is a form, of clients before 2023.) */
+static int call_from_header(struct exchange *x, struct source *body, struct err *e)
+{
+	struct call *c = &x->call;
+
+	if (!x->rq->has_anki_sync)
+		return err_set(e, ERR_BAD_REQUEST, "no header anki-sync");
+	if (sync_header_parse(x->rq->anki_sync, &x->header, e) != 0)
+		return -1;
+	c->version = x->header.version;
+	c->key = x->header.key;
+	c->session_key = x->header.session;
+	c->client = x->header.client;
+	c->address = x->rq->address;
+	c->body = body;
+	return 0;
+}
+
+static enum log_level level_of(enum err_kind kind)
+{
+	switch (kind) {
+	case ERR_DAMAGED:
+	case ERR_FULL:
+	case ERR_CUT_OFF:
+	case ERR_INTERNAL:
+		return LOG_LEVEL_ERROR;
+	default:
+		return LOG_LEVEL_WARN;
+	}
+}
+
+/* The largest payload that any method takes; narrower limits are core's. */
+static uint64_t payload_limit(const struct server *s)
+{
+	return (uint64_t)s->config->max_payload_megs * 3 << 20;
+}
+
+/* 0 when a 200 was sent or begun, -1 with *e when an error is to be sent. */
+static int run_method(struct server *s, struct exchange *x, struct source *body, struct served *result, struct err *e)
+{
+	struct zstd_source payload = { 0 };
+	struct reply r;
+	int rc = -1;
+
+	reply_init(&r);
+	zstd_source_init(&payload, body, payload_limit(s));
+	if (call_from_header(x, &payload.source, e) != 0 || call_run(s, x->route.method, &x->call, &r, e) != 0)
+		goto out;
+	zstd_source_release(&payload);
+	switch (reply_send(x->out, &r, x->call.version, (int)s->config->zstd_level, e)) {
+	case REPLY_SENT:
+		rc = 0;
+		break;
+	case REPLY_NOT_BEGUN:
+		break;
+	case REPLY_GONE:
+		log_exchange(x, LOG_LEVEL_INFO, "unread", 200, e->msg);
+		rc = 0;
+		break;
+	case REPLY_BROKEN:
+		log_exchange(x, LOG_LEVEL_ERROR, "broken", 200, e->msg);
+		result->broken = true;
+		result->cut_off = e->kind == ERR_CUT_OFF;
+		rc = 0;
+		break;
+	}
+out:
+	zstd_source_release(&payload);
+	reply_release(&r);
+	buf_release(&x->call.payload);
+	return rc;
+}
+
+static int run_page(struct exchange *x)
+{
+	struct buf page = BUF_INIT(BUF_UNBOUNDED);
+	bool head = slice_eq_str(x->rq->verb, "HEAD");
+	struct err gone;
+
+	if (x->route.kind == ROUTE_PAGE)
+		page_print(&page, x->rq);
+	if (reply_page(x->out, x->route.kind == ROUTE_PAGE ? "text/html; charset=utf-8" : "text/plain", buf_slice(&page), head,
+		       &gone) != 0)
+		log_exchange(x, LOG_LEVEL_DEBUG, "unread", 200, gone.msg);
+	buf_release(&page);
+	return 0;
+}
+
+void serve(struct server *s, const struct request *rq, int parsed, const struct err *complaint, struct source *body,
+	   struct sink *out, struct served *result)
+{
+	struct exchange x = { .rq = rq, .out = out, .start_ms = clock_mono_ms() };
+	struct err e = ERR_INIT, gone;
+	int rc = -1;
+
+	*result = (struct served){ .status = 200 };
+	if (parsed != 0)
+		e = *complaint;
+	else if (route_find(rq->verb, rq->path, &x.route, &e) == 0)
+		rc = x.route.kind == ROUTE_METHOD ? run_method(s, &x, body, result, &e) : run_page(&x);
+	if (rc != 0) {
+		result->status = reply_status(e.kind);
+		result->cut_off = e.kind == ERR_CUT_OFF;
+		log_exchange(&x, level_of(e.kind), "failed", result->status, e.msg);
+		if (reply_error(out, result->status, e.kind == ERR_BAD_METHOD ? x.route.allow : NULL,
+				slice_eq_str(rq->verb, "HEAD"), &gone) != 0)
+			log_exchange(&x, LOG_LEVEL_DEBUG, "unread", result->status, gone.msg);
+	} else if (!result->broken) {
+		log_exchange(&x, LOG_LEVEL_DEBUG, "request", result->status, NULL);
+	}
+	sync_header_release(&x.header);
+}
