@@ -1,10 +1,12 @@
 noinst_LIBRARIES += format/libformat.a
 format_libformat_a_SOURCES = \
+	format/blob.c format/blob.h \
 	format/card_data.c format/card_data.h \
 	format/day.h \
-	format/deck.h \
+	format/deck.c format/deck.h \
 	format/deck_config.h \
 	format/entity_table.h \
+	format/keys.c format/keys.h \
 	format/media_tag.c format/media_tag.h \
 	format/name_parts.c format/name_parts.h \
 	format/names.c format/names.h \
@@ -16,6 +18,21 @@ format_libformat_a_SOURCES = \
 	format/unicase_table.h
 format_libformat_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(UTF8PROC_CFLAGS) $(PROTOBUFC_CFLAGS)
 EXTRA_DIST += format/gen-tables
+
+# What protoc-c makes of blobs.proto, in the build tree only.
+nodist_format_libformat_a_SOURCES = format/blobs.pb-c.c format/blobs.pb-c.h
+EXTRA_DIST += format/blobs.proto
+BUILT_SOURCES += format/blobs.pb-c.c format/blobs.pb-c.h
+CLEANFILES += format/blobs.pb-c.c format/blobs.pb-c.h
+format/blobs.pb-c.c: format/blobs.proto
+	$(AM_V_GEN)$(MKDIR_P) format && $(PROTOC_C) --proto_path=$(top_srcdir)/format --c_out=format $(top_srcdir)/format/blobs.proto
+format/blobs.pb-c.h: format/blobs.pb-c.c
+	@test -f $@ || { rm -f format/blobs.pb-c.c && $(MAKE) $(AM_MAKEFLAGS) format/blobs.pb-c.c; }
+
+check_PROGRAMS += tests/unit/test-deck
+tests_unit_test_deck_SOURCES = tests/unit/test-deck.c tests/unit/objects.c tests/unit/objects.h tests/unit/vectors.h
+tests_unit_test_deck_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_deck_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-names
 tests_unit_test_names_SOURCES = tests/unit/test-names.c tests/unit/vectors.h
