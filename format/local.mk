@@ -2,7 +2,7 @@ noinst_LIBRARIES += format/libformat.a
 format_libformat_a_SOURCES = \
 	format/blob.c format/blob.h \
 	format/card_data.c format/card_data.h \
-	format/day.h \
+	format/day.c format/day.h \
 	format/deck.c format/deck.h \
 	format/deck_config.h \
 	format/entity_table.h \
@@ -33,6 +33,11 @@ check_PROGRAMS += tests/unit/test-deck
 tests_unit_test_deck_SOURCES = tests/unit/test-deck.c tests/unit/objects.c tests/unit/objects.h tests/unit/vectors.h
 tests_unit_test_deck_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_deck_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-day
+tests_unit_test_day_SOURCES = tests/unit/test-day.c tests/unit/vectors.h
+tests_unit_test_day_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_day_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-names
 tests_unit_test_names_SOURCES = tests/unit/test-names.c tests/unit/vectors.h
