@@ -98,27 +98,6 @@ static struct place place_to_set(struct object *o, const struct key *k)
 	return p;
 }
 
-static void clear(struct object *o, const struct key *k)
-{
-	struct place p;
-
-	if (k->field == NOWHERE)
-		return;
-	p = place_of(o, o->m, k);
-	if (p.chosen)
-		*p.chosen = 0;
-	else if (p.count)
-		*p.count = 0;
-	else if (p.type == PROTOBUF_C_TYPE_MESSAGE)
-		*(void **)p.at = NULL;
-	else if (p.type == PROTOBUF_C_TYPE_BYTES)
-		*(ProtobufCBinaryData *)p.at = (ProtobufCBinaryData){ 0, NULL };
-	else if (p.type == PROTOBUF_C_TYPE_INT64)
-		*(int64_t *)p.at = 0;
-	else /* all others have four bytes */
-		memset(p.at, 0, sizeof(uint32_t));
-}
-
 static bool store_int(struct object *o, const struct key *k, int64_t v)
 {
 	struct place p;
@@ -137,6 +116,32 @@ static bool store_int(struct object *o, const struct key *k, int64_t v)
 	else
 		assert(!"a field for integers");
 	return true;
+}
+
+/* As if the wire had said 0, false, "", null or []. */
+static void clear(struct object *o, const struct key *k)
+{
+	struct place p;
+
+	if (k->field == NOWHERE)
+		return;
+	if (k->word == NOT) {
+		store_int(o, k, true);
+		return;
+	}
+	p = place_of(o, o->m, k);
+	if (p.chosen)
+		*p.chosen = 0;
+	else if (p.count)
+		*p.count = 0;
+	else if (p.type == PROTOBUF_C_TYPE_MESSAGE)
+		*(void **)p.at = NULL;
+	else if (p.type == PROTOBUF_C_TYPE_BYTES)
+		*(ProtobufCBinaryData *)p.at = (ProtobufCBinaryData){ 0, NULL };
+	else if (p.type == PROTOBUF_C_TYPE_INT64)
+		*(int64_t *)p.at = 0;
+	else /* all others have four bytes */
+		memset(p.at, 0, sizeof(uint32_t));
 }
 
 static bool single_float(struct object *o, struct json_object *v, float *out)

@@ -4,7 +4,7 @@ format_libformat_a_SOURCES = \
 	format/card_data.c format/card_data.h \
 	format/day.c format/day.h \
 	format/deck.c format/deck.h \
-	format/deck_config.h \
+	format/deck_config.c format/deck_config.h \
 	format/entity_table.h \
 	format/keys.c format/keys.h \
 	format/media_tag.c format/media_tag.h \
@@ -38,6 +38,11 @@ check_PROGRAMS += tests/unit/test-day
 tests_unit_test_day_SOURCES = tests/unit/test-day.c tests/unit/vectors.h
 tests_unit_test_day_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_day_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-deck-config
+tests_unit_test_deck_config_SOURCES = tests/unit/test-deck-config.c tests/unit/objects.c tests/unit/objects.h tests/unit/vectors.h
+tests_unit_test_deck_config_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_deck_config_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-names
 tests_unit_test_names_SOURCES = tests/unit/test-names.c tests/unit/vectors.h
