@@ -18,7 +18,7 @@ int json_parse(struct slice text, const struct json_limits *limits, struct json_
 	if (rewritten.len)
 		text = buf_slice(&rewritten);
 	tok = json_tokener_new_ex(limits->depth + 2);
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
+	/* Not JSON_TOKENER_STRICT: the guard was stricter, and json-c 0.18 (Debian 13) takes UTF-8 for control characters then. */
 	*out = json_tokener_parse_ex(tok, text.p, (int)text.len);
 	/* A bare number at the very end of the text is "unfinished" to json-c: one space ends it. */
 	if (json_tokener_get_error(tok) == json_tokener_continue)
