@@ -76,10 +76,9 @@ static Pb__DayLimit **limit_of(const struct object *o, const struct key *k)
 static bool read_limit(struct object *o, const struct key *k, struct json_object *v)
 {
 	Pb__DayLimit *limit = pool_get(&o->pool, 1, sizeof *limit);
-	struct object inner = { .m = &limit->base };
 
 	pb__day_limit__init(limit);
-	if (!keys_read_tuple(&inner, limit_keys, v))
+	if (!keys_read_tuple(o, limit, limit_keys, v))
 		return false;
 	*limit_of(o, k) = limit;
 	return true;
@@ -145,7 +144,7 @@ static bool read_terms(struct object *o, const struct key *k, struct json_object
 	for (size_t i = 0; i < n; i++) {
 		pb__search_term__init(&terms[i]);
 		f->search_terms[i] = &terms[i];
-		if (!keys_read_tuple(&(struct object){ .m = &terms[i].base }, term_keys, json_at(v, i)))
+		if (!keys_read_tuple(o, &terms[i], term_keys, json_at(v, i)))
 			return false;
 	}
 	f->n_search_terms = n;
@@ -159,9 +158,9 @@ static void print_terms(struct buf *out, const struct object *o, const struct ke
 	(void)k;
 	buf_putc(out, '[');
 	for (size_t i = 0; i < f->n_search_terms; i++) {
-		buf_puts(out, i ? ",[" : "[");
-		keys_print_tuple(out, &(struct object){ .m = &f->search_terms[i]->base }, term_keys);
-		buf_putc(out, ']');
+		if (i)
+			buf_putc(out, ',');
+		keys_print_tuple(out, f->search_terms[i], term_keys);
 	}
 	buf_putc(out, ']');
 }
@@ -279,7 +278,8 @@ int deck_from_json(struct deck *d, struct json_object *v, struct err *e)
 		goto out;
 	set_today(&common, &in);
 	keys_put_unknown(&o.unknown, v, (const struct key *const[]){ head_keys, text_keys, loose_keys, rest, NULL });
-	if (object_unknown(&o, &common.other, e) != 0)
+	o.m = &common.base;
+	if (object_keep_unknown(&o, e) != 0)
 		goto out;
 	if (blob_pack(&common, &d->common, e) != 0 || blob_pack(&kind, &d->kind, e) != 0)
 		goto out;
@@ -341,13 +341,13 @@ int deck_print(struct buf *out, const struct deck *d, struct err *e)
 	o.name = blob_data(buf_slice(&name));
 	buf_putc(out, '{');
 	o.m = &common->base;
+	object_parse_other(&o);
 	keys_print(out, &o, head_keys);
 	o.m = &text->base;
 	keys_print(out, &o, text_keys);
 	keys_print(out, &o, loose_keys);
 	json_put_key(out, "dyn");
 	json_put_int(out, is_filtered);
-	object_set_other(&o, common->other);
 	keys_put_unknown(out, o.other, (const struct key *const[]){ head_keys, text_keys, normal_keys,
 		is_filtered ? filtered_keys : text->markdown_description ? loose_keys : NULL, NULL });
 	o.m = is_filtered ? &kind->filtered->base : &kind->normal->base;

@@ -213,7 +213,7 @@ int deck_config_from_json(struct deck_config *c, struct json_object *v, struct e
 	if (keys_read(&o, keys, v, e) != 0)
 		goto out;
 	keys_put_unknown(&o.unknown, v, tables);
-	if (object_unknown(&o, &config.other, e) != 0 || blob_pack(&config, &c->config, e) != 0)
+	if (object_keep_unknown(&o, e) != 0 || blob_pack(&config, &c->config, e) != 0)
 		goto out;
 	c->id = o.id;
 	c->mod_s = o.mod_s;
@@ -257,7 +257,7 @@ int deck_config_print(struct buf *out, const struct deck_config *c, struct err *
 	o.mod_s = c->mod_s;
 	o.usn = c->usn;
 	o.name = blob_data(buf_slice(&c->name));
-	object_set_other(&o, config->other);
+	object_parse_other(&o);
 	buf_putc(out, '{');
 	keys_print(out, &o, keys);
 	keys_put_unknown(out, o.other, tables);

@@ -250,7 +250,7 @@ int keys_read(struct object *o, const struct key *table, struct json_object *v, 
 	return 0;
 }
 
-bool keys_read_tuple(struct object *o, const struct key *table, struct json_object *v)
+static bool read_tuple(struct object *o, const struct key *table, struct json_object *v)
 {
 	size_t n, want = 0;
 
@@ -264,6 +264,15 @@ bool keys_read_tuple(struct object *o, const struct key *table, struct json_obje
 		if (read_value(o, &table[i], true, json_at(v, i), NULL) != 0)
 			return false;
 	return true;
+}
+
+bool keys_read_tuple(struct object *o, void *message, const struct key *table, struct json_object *v)
+{
+	struct object inner = { .m = message, .pool = o->pool };
+	bool usable = read_tuple(&inner, table, v);
+
+	o->pool = inner.pool;
+	return usable;
 }
 
 static int64_t load_int(const struct object *o, const ProtobufCMessage *m, const struct key *k)
@@ -380,13 +389,17 @@ void keys_print(struct buf *out, const struct object *o, const struct key *table
 	}
 }
 
-void keys_print_tuple(struct buf *out, const struct object *o, const struct key *table)
+void keys_print_tuple(struct buf *out, void *message, const struct key *table)
 {
+	const struct object o = { .m = message };
+
+	buf_putc(out, '[');
 	for (const struct key *k = table; k->name; k++) {
 		if (k != table)
 			buf_putc(out, ',');
-		put_value(out, o, k);
+		put_value(out, &o, k);
 	}
+	buf_putc(out, ']');
 }
 
 static bool known(const char *name, const struct key *const *tables)
@@ -411,21 +424,30 @@ void keys_put_unknown(struct buf *out, struct json_object *v, const struct key *
 	}
 }
 
-int object_unknown(struct object *o, ProtobufCBinaryData *other, struct err *e)
+/* Field 255 of o->m. */
+static ProtobufCBinaryData *other_of(const struct object *o)
+{
+	return place_of(o, o->m, &(struct key){ .field = BLOB_OTHER }).at;
+}
+
+int object_keep_unknown(struct object *o, struct err *e)
 {
 	bool any = o->unknown.len > 1;
 
 	buf_putc(&o->unknown, '}');
 	if (buf_check(&o->unknown, e) != 0)
 		return err_add(e, "unknown keys");
-	*other = any ? blob_data(buf_slice(&o->unknown)) : (ProtobufCBinaryData){ 0, NULL };
+	if (any)
+		*other_of(o) = blob_data(buf_slice(&o->unknown));
 	return 0;
 }
 
-void object_set_other(struct object *o, ProtobufCBinaryData other)
+void object_parse_other(struct object *o)
 {
+	struct slice text = blob_slice(*other_of(o));
+
 	json_object_put(o->other);
 	o->other = NULL;
-	if (other.len)
-		json_parse_object(blob_slice(other), &JSON_LIMITS_PAYLOAD, &o->other, NULL);
+	if (text.len)
+		json_parse_object(text, &JSON_LIMITS_PAYLOAD, &o->other, NULL);
 }

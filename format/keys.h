@@ -93,19 +93,23 @@ void object_release(struct object *o);
 
 /* Read the keys of one table. 0, or -1 with ERR_BAD_REQUEST naming the key. Texts and lists are borrowed from v and pool. */
 int keys_read(struct object *o, const struct key *table, struct json_object *v, struct err *e);
-/* The same for an object that may also come as a list of its values in the order of the table: true when usable. */
-bool keys_read_tuple(struct object *o, const struct key *table, struct json_object *v);
+/*
+ * Read a message within another: an object, or the list of its values in the order of the table. true when usable. Lists
+ * come from o's pool.
+ */
+bool keys_read_tuple(struct object *o, void *message, const struct key *table, struct json_object *v);
 
-/* Append `"key":value` for each row; only the values, separated by commas. */
+/* Append `"key":value` for each row. */
 void keys_print(struct buf *out, const struct object *o, const struct key *table);
-void keys_print_tuple(struct buf *out, const struct object *o, const struct key *table);
+/* Append the list of values. */
+void keys_print_tuple(struct buf *out, void *message, const struct key *table);
 
 /* Append the members of v that are in none of the tables (a list that ends with NULL). v may be NULL. */
 void keys_put_unknown(struct buf *out, struct json_object *v, const struct key *const *tables);
-/* Field 255 of what was read: o->unknown, closed; empty when there is nothing in it. -1 with ERR_TOO_BIG. */
-int object_unknown(struct object *o, ProtobufCBinaryData *other, struct err *e);
-/* Set o->other from a blob's field 255; what is no JSON object counts as empty. */
-void object_set_other(struct object *o, ProtobufCBinaryData other);
+/* Reading: close o->unknown and, unless it is empty, make it field 255 of o->m. 0, or -1 with ERR_TOO_BIG. */
+int object_keep_unknown(struct object *o, struct err *e);
+/* Printing: o->other from field 255 of o->m; what is no JSON object counts as empty. */
+void object_parse_other(struct object *o);
 
 /* The value of a number, of a new object's when it is out of the row's range. For functions in tables. */
 int64_t key_int(const struct object *o, const struct key *k);

@@ -11,7 +11,7 @@ format_libformat_a_SOURCES = \
 	format/name_parts.c format/name_parts.h \
 	format/names.c format/names.h \
 	format/note_text.c format/note_text.h \
-	format/notetype.h \
+	format/notetype.c format/notetype.h \
 	format/rows.c format/rows.h \
 	format/tags.c format/tags.h \
 	format/unicase.c format/unicase.h \
@@ -53,6 +53,11 @@ check_PROGRAMS += tests/unit/test-note-text
 tests_unit_test_note_text_SOURCES = tests/unit/test-note-text.c tests/unit/vectors.h
 tests_unit_test_note_text_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_note_text_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-notetype
+tests_unit_test_notetype_SOURCES = tests/unit/test-notetype.c tests/unit/objects.c tests/unit/objects.h tests/unit/vectors.h
+tests_unit_test_notetype_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_notetype_LDADD = $(FORMAT_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-rows
 tests_unit_test_rows_SOURCES = tests/unit/test-rows.c tests/unit/vectors.h

@@ -210,8 +210,14 @@ void objects_damage(struct buf *blob, void (*try)(void *ctx), void *ctx)
 	random_state = 88172645463325252u;
 	for (int round = 0; whole.len && round < 300; round++) {
 		buf_set(blob, whole.data, whole.len);
-		for (uint32_t i = 0; i <= random_below(3); i++)
-			damage_once(blob);
+		if (round % 10 == 0) {
+			buf_truncate(blob, random_below(whole.len));
+			for (size_t i = 0; i < blob->len; i++)
+				blob->data[i] = (char)random_below(256);
+		} else {
+			for (uint32_t i = 0; i <= random_below(3); i++)
+				damage_once(blob);
+		}
 		try(ctx);
 	}
 	buf_set(blob, whole.data, whole.len);
@@ -226,4 +232,71 @@ void objects_is_json(const struct buf *b)
 	if (json_parse_object(buf_slice(b), &JSON_LIMITS_PAYLOAD, &o, &e) != 0)
 		fail_msg("printed, but %s: %s", e.msg, buf_str(b));
 	json_object_put(o);
+}
+
+static void read_twice(struct json_object *root, objects_read_fn *read)
+{
+	struct buf once = BUF_INIT(BUF_UNBOUNDED), twice = BUF_INIT(BUF_UNBOUNDED);
+	struct json_object *again;
+
+	if (read(root, &once) == 0) {
+		objects_is_json(&once);
+		assert_int_equal(json_parse(buf_slice(&once), &JSON_LIMITS_PAYLOAD, &again, NULL), 0);
+		if (read(again, &twice) != 0)
+			fail_msg("refused: %s", buf_str(&once));
+		assert_string_equal(buf_str(&twice), buf_str(&once));
+		json_object_put(again);
+	}
+	buf_release(&once);
+	buf_release(&twice);
+}
+
+static struct json_object *parse_value(const char *text)
+{
+	struct json_object *v;
+
+	assert_int_equal(json_parse(slice_of(text), &JSON_LIMITS_PAYLOAD, &v, NULL), 0);
+	return v;
+}
+
+static void vary(struct json_object *root, struct json_object *node, objects_read_fn *read)
+{
+	static const char *const values[] = {
+		"null", "true", "false", "0", "1", "-1", "2", "255", "256", "65535", "65536", "2147483647", "2147483648", "-2147483648",
+		"4294967295", "4294967296", "9223372036854775807", "18446744073709551615", "-9223372036854775808", "0.0", "1.0", "0.5",
+		"1e39", "-1e39", "1e300", "1e-50", "\"\"", "\"1\"", "\"x\"", "\"a\\u0000b\"", "[]", "[1,2]", "[1,2,3]", "[null]", "[[]]",
+		"[1e39]", "[\"a\",1,2]", "[[\"a\",1,2]]", "[[0,\"any\",[1]]]", "{}", "[{}]", "{\"limit\":1,\"today\":2}",
+		"{\"limit\":1,\"limit\":1,\"today\":2}", "{\"x\":{\"y\":1}}",
+	};
+	const char *names[64];
+	size_t n = 0;
+
+	if (json_object_is_type(node, json_type_array) && json_object_array_length(node))
+		vary(root, json_at(node, json_object_array_length(node) - 1), read);
+	if (!json_is_object(node))
+		return;
+	json_object_object_foreach(node, key, unused)
+	{
+		(void)unused;
+		assert_true(n < sizeof names / sizeof *names);
+		names[n++] = xstrdup(key);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *kept = json_object_get(json_object_object_get(node, names[i]));
+
+		vary(root, kept, read);
+		for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
+			json_object_object_add(node, names[i], parse_value(values[k]));
+			read_twice(root, read);
+		}
+		json_object_object_del(node, names[i]);
+		read_twice(root, read);
+		json_object_object_add(node, names[i], kept);
+		free((char *)names[i]);
+	}
+}
+
+void objects_vary(struct json_object *root, objects_read_fn *read)
+{
+	vary(root, root, read);
 }

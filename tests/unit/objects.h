@@ -18,10 +18,18 @@ void objects_same_text(struct json_object *c, const struct buf *got, struct json
 
 /*
  * Call `try` with many damaged versions of `blob` in its place: every truncation, single flipped bits, random bytes, runs
- * copied to other places. The original is back at the end.
+ * copied to other places, noise only. The original is back at the end.
  */
 void objects_damage(struct buf *blob, void (*try)(void *ctx), void *ctx);
 /* What was printed must be JSON. */
 void objects_is_json(const struct buf *b);
+
+/*
+ * Call `read` with `root`, each of whose members, at all levels, is replaced in turn by each of a list of odd values, and
+ * is absent. `read` prints what it accepts (0) and returns -1 for what it refuses. What was printed must be accepted
+ * again, and then printed as before.
+ */
+typedef int objects_read_fn(struct json_object *o, struct buf *printed);
+void objects_vary(struct json_object *root, objects_read_fn *read);
 
 #endif

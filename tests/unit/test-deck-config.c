@@ -169,6 +169,46 @@ static void test_mend_ease(void **state)
 	}
 }
 
+static int read_and_print(struct json_object *o, struct buf *printed)
+{
+	struct err e = ERR_INIT;
+	struct deck_config x;
+	int rc;
+
+	deck_config_init(&x);
+	rc = deck_config_from_json(&x, o, &e);
+	if (rc == 0) {
+		assert_int_equal(deck_config_check(&x, &e), 0);
+		assert_int_equal(deck_config_print(printed, &x, &e), 0);
+	} else {
+		assert_int_equal(e.kind, ERR_BAD_REQUEST);
+	}
+	deck_config_release(&x);
+	return rc;
+}
+
+static void test_odd_values(void **state)
+{
+	static const char *const names[] = { "new client", "opt odd subs", "opt unknown top" };
+	struct json_object *cases = vectors_load("deckconf.json");
+	size_t found = 0;
+
+	(void)state;
+	for (size_t i = 0; i < json_object_array_length(cases); i++) {
+		struct json_object *c = json_at(cases, i), *in = objects_input(c);
+
+		for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+			if (!slice_eq_str(vectors_str(c, "case"), names[k]))
+				continue;
+			objects_vary(in, read_and_print);
+			found++;
+		}
+		json_object_put(in);
+	}
+	assert_int_equal(found, sizeof names / sizeof *names);
+	json_object_put(cases);
+}
+
 static void try_damaged(void *ctx)
 {
 	struct buf out = BUF_INIT(BUF_UNBOUNDED);
@@ -207,7 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),   cmocka_unit_test(test_errors),    cmocka_unit_test(test_default),
-		cmocka_unit_test(test_odd_blobs), cmocka_unit_test(test_mend_ease), cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_odd_blobs), cmocka_unit_test(test_mend_ease), cmocka_unit_test(test_damage), cmocka_unit_test(test_odd_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
