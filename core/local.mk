@@ -13,3 +13,8 @@ core_libcore_a_SOURCES = \
 	core/naming_order.c \
 	core/normal_sync.c core/normal_sync.h
 core_libcore_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS)
+
+check_PROGRAMS += tests/unit/test-naming-order
+tests_unit_test_naming_order_SOURCES = tests/unit/test-naming-order.c tests/unit/test.h
+tests_unit_test_naming_order_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_naming_order_LDADD = $(CORE_LIBS) $(TEST_LIBS)

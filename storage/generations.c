@@ -25,11 +25,20 @@ void home_close_collection(struct home *h)
 
 int home_current(struct home *h, int64_t *generation, struct err *e)
 {
-	struct sql *s = home_user_db(h, e);
-	sqlite3_stmt *st = s ? sql_stmt(s, USER_CURRENT, e) : NULL;
+	struct sql *s;
+	sqlite3_stmt *st;
 
+	*generation = h->current;
+	if (h->locked && h->current >= 0)
+		return 0;
+	s = home_user_db(h, e);
+	st = s ? sql_stmt(s, USER_CURRENT, e) : NULL;
 	*generation = 0;
-	return st && sql_int(s, st, generation, e) >= 0 ? 0 : -1;
+	if (!st || sql_int(s, st, generation, e) < 0)
+		return -1;
+	if (h->locked)
+		h->current = *generation;
+	return 0;
 }
 
 int home_generation(struct home *h, int64_t *generation, struct err *e)
@@ -252,6 +261,7 @@ static int record_generation(struct home *h, int64_t generation, struct err *e)
 	struct sql *s = home_user_db(h, e);
 	sqlite3_stmt *st;
 
+	h->current = -1;
 	if (!s || sql_begin(s, e) != 0)
 		return -1;
 	st = sql_stmt(s, USER_GENERATION_ADD, e);

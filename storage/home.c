@@ -37,7 +37,7 @@ static int __attribute__((format(printf, 3, 4))) make_path(char path[PATH_MAX], 
 
 static void home_zero(struct home *h, struct homes *owner)
 {
-	*h = (struct home){ .owner = owner, .dirfd = -1, .lock_fd = -1, .slot = -1 };
+	*h = (struct home){ .owner = owner, .dirfd = -1, .lock_fd = -1, .slot = -1, .current = -1 };
 	for (int i = 0; i < SLOTS_MAX; i++)
 		h->slot_fd[i] = -1;
 }
@@ -358,6 +358,7 @@ void home_unlock(struct home *h)
 	if (h->locked)
 		flock(h->lock_fd, LOCK_UN);
 	h->locked = false;
+	h->current = -1;
 	if (h->slot >= 0)
 		flock(h->slot_fd[h->slot], LOCK_UN);
 	h->slot = -1;

@@ -37,6 +37,7 @@ struct home {
 	int slot_fd[SLOTS_MAX];       /* -1: not opened yet */
 	int slot;                     /* the one we hold, -1 none */
 	bool locked;
+	int64_t current;              /* generation as user.db says, -1 unknown; forgotten with the lock */
 	struct sql user;              /* user.db; db NULL when not open */
 	dev_t user_dev;
 	ino_t user_ino;

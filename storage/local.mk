@@ -15,3 +15,8 @@ storage_libstorage_a_SOURCES = \
 	storage/settings.c storage/settings.h \
 	storage/sql.c storage/sql.h
 storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(JSONC_CFLAGS) $(ZLIB_CFLAGS)
+
+check_PROGRAMS += tests/unit/test-home
+tests_unit_test_home_SOURCES = tests/unit/test-home.c tests/unit/test.h
+tests_unit_test_home_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_home_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)

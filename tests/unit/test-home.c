@@ -1,0 +1,368 @@
+/* storage/home: folders, lock and slots across processes, keys, generations and what is swept. */
+#include "storage/home.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "tests/unit/test.h"
+
+struct place {
+	char base[64];
+	struct homes *homes;
+};
+
+static struct homes *open_homes(const char *base, int workers, int lock_ms)
+{
+	const struct homes_options o = { .base = base, .kept_generations = 3, .workers = workers, .lock_ms = lock_ms };
+	struct err e = ERR_INIT;
+	struct homes *hs = homes_open(&o, &e);
+
+	if (!hs)
+		fail_msg("%s", e.msg);
+	return hs;
+}
+
+static int setup(void **state)
+{
+	struct place *p = calloc(1, sizeof *p);
+
+	snprintf(p->base, sizeof p->base, "/tmp/test-home-XXXXXX");
+	if (!p || !mkdtemp(p->base))
+		return -1;
+	p->homes = open_homes(p->base, 4, 200);
+	*state = p;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct place *p = *state;
+	char command[128];
+
+	homes_close(p->homes);
+	snprintf(command, sizeof command, "rm -rf '%s'", p->base);
+	if (system(command) != 0)
+		return -1;
+	free(p);
+	return 0;
+}
+
+static struct home *make_home(struct place *p)
+{
+	struct home *h;
+	struct err e = ERR_INIT;
+
+	if (homes_create(p->homes, &h, &e) != 0)
+		fail_msg("%s", e.msg);
+	return h;
+}
+
+static void test_uids(void **state)
+{
+	static const char *const bad[] = { "", "short", "../../../../etc", "ABCDEFGHIJKL", "abcdefghij/.", "abcdefghijk\n",
+					   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abcdefghijkl" };
+	struct place *p = *state;
+	struct home *h, *again;
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(homes_get(p->homes, slice_of(bad[i]), &h, &e), 0);
+	h = make_home(p);
+	assert_int_equal(homes_get(p->homes, slice_of(home_uid(h)), &again, &e), 1);
+	assert_ptr_equal(h, again);
+}
+
+static void test_more_homes_than_places(void **state)
+{
+	struct place *p = *state;
+	char uids[20][HOME_UID_CHARS + 1];
+	uint8_t hash[HOME_KEY_HASH_BYTES] = { 1 };
+	struct err e = ERR_INIT;
+	struct home *h;
+
+	for (size_t i = 0; i < 20; i++) {
+		h = make_home(p);
+		snprintf(uids[i], sizeof uids[i], "%s", home_uid(h));
+		hash[1] = (uint8_t)i;
+		assert_int_equal(home_lock(h, &e), 0);
+		assert_int_equal(home_key_add(h, hash, SLICE("client"), 1, &e), 0);
+		home_unlock(h);
+	}
+	for (size_t i = 0; i < 20; i++) {
+		assert_int_equal(homes_get(p->homes, slice_of(uids[i]), &h, &e), 1);
+		hash[1] = (uint8_t)i;
+		assert_int_equal(home_key_find(h, hash, &e), 1);
+		hash[1] = (uint8_t)(i + 1);
+		assert_int_equal(home_key_find(h, hash, &e), 0);
+	}
+}
+
+static void test_keys_end(void **state)
+{
+	struct place *p = *state;
+	const uint8_t hash[HOME_KEY_HASH_BYTES] = { 7 };
+	struct home *h = make_home(p);
+	struct err e = ERR_INIT;
+	int64_t n;
+
+	assert_int_equal(home_lock(h, &e), 0);
+	assert_int_equal(home_key_add(h, hash, SLICE(""), 1, &e), 0);
+	assert_int_equal(home_key_count(h, &n, &e), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(home_keys_end(h, &e), 0);
+	assert_int_equal(home_key_find(h, hash, &e), 0);
+	home_unlock(h);
+}
+
+/* Write ends that later children inherit: each closes them, or nobody would ever see the end of a pipe. */
+static int inherited[4], n_inherited;
+
+/* In another process: take a slot (and the lock), say so, and hold it until the pipe closes. */
+static pid_t hold(const char *base, const char *uid, bool lock, int *release_fd)
+{
+	int said[2], release[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(said), 0);
+	assert_int_equal(pipe(release), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct homes *hs = open_homes(base, 4, 200);
+		struct home *h;
+
+		close(release[1]);
+		for (int i = 0; i < n_inherited; i++)
+			close(inherited[i]);
+		if (homes_get(hs, slice_of(uid), &h, NULL) != 1 || (lock ? home_lock(h, NULL) : home_slot(h, NULL)) != 0)
+			_exit(1);
+		if (write(said[1], "x", 1) != 1 || read(release[0], &byte, 1) != 0)
+			_exit(1);
+		_exit(0); /* without unlocking: the lock dies with the process */
+	}
+	close(said[1]);
+	close(release[0]);
+	assert_int_equal(read(said[0], &byte, 1), 1);
+	close(said[0]);
+	*release_fd = inherited[n_inherited++] = release[1];
+	return pid;
+}
+
+static void let_go(pid_t pid, int release_fd)
+{
+	int status;
+
+	close(release_fd);
+	for (int i = 0; i < n_inherited; i++)
+		if (inherited[i] == release_fd)
+			inherited[i] = inherited[--n_inherited];
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void test_lock_is_waited_for(void **state)
+{
+	struct place *p = *state;
+	struct home *h = make_home(p);
+	struct err e = ERR_INIT;
+	int release;
+	pid_t pid = hold(p->base, home_uid(h), true, &release);
+
+	assert_int_equal(home_lock(h, &e), -1);
+	assert_int_equal(e.kind, ERR_BUSY);
+	let_go(pid, release);
+	assert_int_equal(home_lock(h, &e), 0);
+	home_unlock(h);
+}
+
+static void test_slots(void **state)
+{
+	struct place *p = *state;
+	struct home *h = make_home(p), *other;
+	struct err e = ERR_INIT;
+	char uid[HOME_UID_CHARS + 1];
+	int release[2];
+	pid_t pids[2];
+
+	snprintf(uid, sizeof uid, "%s", home_uid(h));
+	for (int i = 0; i < 2; i++)
+		pids[i] = hold(p->base, uid, false, &release[i]);
+	assert_int_equal(home_lock(h, &e), -1); /* 4 workers: two of them for one user */
+	assert_int_equal(e.kind, ERR_BUSY);
+	other = make_home(p);
+	assert_int_equal(home_lock(other, &e), 0);
+	home_unlock(other);
+	let_go(pids[0], release[0]);
+	assert_int_equal(homes_get(p->homes, slice_of(uid), &h, &e), 1);
+	assert_int_equal(home_lock(h, &e), 0);
+	home_unlock(h);
+	let_go(pids[1], release[1]);
+}
+
+static void test_deleted_user(void **state)
+{
+	struct place *p = *state;
+	struct home *h = make_home(p), *again;
+	struct homes *others = open_homes(p->base, 4, 200);
+	struct home *theirs;
+	char path[256], uid[HOME_UID_CHARS + 1];
+	struct err e = ERR_INIT;
+
+	snprintf(path, sizeof path, "%s", home_path(h));
+	snprintf(uid, sizeof uid, "%s", home_uid(h));
+	assert_int_equal(homes_get(others, slice_of(uid), &theirs, &e), 1);
+	assert_int_equal(home_lock(h, &e), 0);
+	assert_int_equal(home_remove(h, &e), 0);
+	home_unlock(h);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(home_lock(theirs, &e), -1);
+	assert_int_equal(e.kind, ERR_BAD_LOGIN);
+	assert_int_equal(homes_get(p->homes, slice_of(uid), &again, &e), 0);
+	homes_close(others);
+}
+
+static void install_one(struct home *h, int64_t want)
+{
+	char name[HOME_NAME_MAX];
+	struct err e = ERR_INIT;
+	int64_t generation;
+	int fd;
+
+	assert_int_equal(home_temp(h, name, &fd, &e), 0);
+	assert_int_equal(home_install(h, name, &generation, &e), 0);
+	close(fd);
+	assert_int_equal(generation, want);
+	assert_int_equal(home_generation(h, &generation, &e), 0);
+	assert_int_equal(generation, want);
+}
+
+static bool there(struct home *h, const char *name)
+{
+	return faccessat(home_dirfd(h), name, F_OK, 0) == 0;
+}
+
+static void make_file(struct home *h, const char *name)
+{
+	int fd = openat(home_dirfd(h), name, O_CREAT | O_RDWR, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static void test_generations(void **state)
+{
+	struct place *p = *state;
+	struct home *h = make_home(p);
+	struct collection *c;
+	struct err e = ERR_INIT;
+	int64_t list[8];
+	size_t n;
+
+	assert_int_equal(home_lock(h, &e), 0);
+	assert_int_equal(home_collection(h, &c, &e), 0);
+	for (int64_t g = 1; g <= 5; g++)
+		install_one(h, g);
+	assert_int_equal(home_generations(h, list, 8, &n, &e), 0);
+	assert_int_equal(n, 4); /* the current one and three kept */
+	assert_false(there(h, "col-1.anki2"));
+	assert_true(there(h, "col-2.anki2"));
+	/* A file that no row knows, left by a worker that died: its number is not used again. */
+	make_file(h, "col-9.anki2");
+	make_file(h, "col-2.anki2-wal");
+	install_one(h, 10);
+	assert_false(there(h, "col-2.anki2-wal"));
+	assert_true(there(h, "col-9.anki2"));
+	home_unlock(h);
+}
+
+static void test_missing_file_is_damage(void **state)
+{
+	struct place *p = *state;
+	struct home *h = make_home(p);
+	struct collection *c;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(home_lock(h, &e), 0);
+	install_one(h, 1);
+	assert_int_equal(unlinkat(home_dirfd(h), "col-1.anki2", 0), 0);
+	assert_int_equal(home_collection(h, &c, &e), -1);
+	assert_int_equal(e.kind, ERR_DAMAGED);
+	home_unlock(h);
+}
+
+static void test_sweep_spares_what_is_in_use(void **state)
+{
+	struct place *p = *state;
+	struct home *h = make_home(p);
+	char used[HOME_NAME_MAX], stray[HOME_NAME_MAX];
+	struct err e = ERR_INIT;
+	int used_fd, stray_fd;
+
+	assert_int_equal(home_temp(h, used, &used_fd, &e), 0);
+	assert_int_equal(home_temp(h, stray, &stray_fd, &e), 0);
+	close(stray_fd);
+	assert_int_equal(home_lock(h, &e), 0);
+	install_one(h, 1);
+	home_unlock(h);
+	assert_true(there(h, used));
+	assert_false(there(h, stray));
+	close(used_fd);
+}
+
+static void test_old_names(void **state)
+{
+	struct place *p = *state;
+	struct home *h = make_home(p);
+	struct buf name = BUF_INIT(BUF_UNBOUNDED);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(home_lock(h, &e), 0);
+	install_one(h, 1);
+	assert_int_equal(home_name_note(h, 1, 42, 7, SLICE("first"), &e), 0);
+	assert_int_equal(home_name_note(h, 1, 42, 7, SLICE("second try"), &e), 0);
+	assert_int_equal(home_name_note(h, 1, 42, 9, SLICE("later"), &e), 0);
+	assert_int_equal(home_name_before(h, 1, 42, 5, &name, &e), 1);
+	assert_string_equal(buf_str(&name), "first");
+	assert_int_equal(home_name_before(h, 1, 42, 8, &name, &e), 1);
+	assert_string_equal(buf_str(&name), "later");
+	assert_int_equal(home_name_before(h, 1, 42, 10, &name, &e), 0);
+	assert_int_equal(home_name_before(h, 0, 42, 5, &name, &e), 0);
+	install_one(h, 2);
+	assert_int_equal(home_name_before(h, 1, 42, 5, &name, &e), 0);
+	home_unlock(h);
+	buf_release(&name);
+}
+
+static void test_refuses_an_open_folder(void **state)
+{
+	struct place *p = *state;
+	const struct homes_options o = { .base = p->base, .kept_generations = 3, .workers = 4, .lock_ms = 1 };
+	struct err e = ERR_INIT;
+
+	assert_int_equal(chmod(p->base, 0755), 0);
+	assert_null(homes_open(&o, &e));
+	assert_non_null(strstr(e.msg, "chmod 700"));
+	assert_int_equal(chmod(p->base, 0700), 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_uids),
+		T(test_more_homes_than_places),
+		T(test_keys_end),
+		T(test_lock_is_waited_for),
+		T(test_slots),
+		T(test_deleted_user),
+		T(test_generations),
+		T(test_missing_file_is_damage),
+		T(test_sweep_spares_what_is_in_use),
+		T(test_old_names),
+		T(test_refuses_an_open_folder),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
