@@ -2,10 +2,12 @@
 # Sourced by deploy/quickstart and tests/serve. A server that stays is better run by systemd: docs/setup.md.
 #
 #   worker=PATH of ankisync.fcgi    run=FOLDER for socket and spooled bodies    WORKERS=COUNT, exported
-#   listen=ADDRESS    port=NUMBER    run_as=USER (root only; else empty)
+#   listen=ADDRESS    port=NUMBER    web_kind=lighttpd, nginx, apache-proxy or apache-fcgid
+#   privileges=(OPTION of setpriv…)   who the children are, if not the caller
 #   supervise_start; supervise_wait
 #
-# Settings reach the workers in the environment. spawn-fcgi makes the socket, multiwatch keeps the workers running.
+# Settings reach the workers in the environment. spawn-fcgi makes the socket, multiwatch keeps the workers running; for
+# apache-fcgid Apache does both, and hands nothing on: there the settings are written into a file.
 # shellcheck shell=bash disable=SC2154
 
 pool='' web=''
@@ -13,12 +15,7 @@ alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
 
 # Each child gets a process group of its own: Ctrl-C reaches this shell only, which ends them in order. With the shell gone
 # (kill -9) they end too.
-child() {
-	local options=(--pdeathsig TERM)
-	[ -z "$run_as" ] || options+=(--reuid "$run_as" --regid "$(id -g "$run_as")" --init-groups)
-	[ -z "$run_as" ] || ((port >= 1024)) || options+=(--inh-caps +net_bind_service --ambient-caps +net_bind_service)
-	exec setpriv "${options[@]}" "$@"
-}
+child() { exec setpriv --pdeathsig TERM "${privileges[@]}" "$@"; }
 
 # What multiwatch starts. multiwatch gives up on a child that dies four times within its time limit (-t, ms). That is right
 # at the start: bad settings should end the server. Later it would be an outage, so a worker that follows a dead one waits
@@ -36,12 +33,40 @@ start_workers() {
 	while [ ! -S fcgi.sock ] && alive "$pool"; do nap 0.002; done
 }
 
-start_lighttpd() {
-	local address=$listen
+# The configurations are the examples of deploy/, which take what differs from the environment.
+start_web() {
+	local address=$listen conf ANKISYNC_LISTEN ANKISYNC_PORT=$port ANKISYNC_SOCKET=$run/fcgi.sock ANKISYNC_SPOOL=$run
 	[[ $address != *:* ]] || address="[$address]"
-	ANKISYNC_LISTEN=$address ANKISYNC_PORT=$port ANKISYNC_SOCKET=fcgi.sock ANKISYNC_SPOOL=$run \
+	ANKISYNC_LISTEN=$address
+	case $web_kind in
+	lighttpd)
+		export ANKISYNC_LISTEN ANKISYNC_PORT ANKISYNC_SOCKET=fcgi.sock ANKISYNC_SPOOL
 		child lighttpd -D -f - <"$top/deploy/lighttpd.conf" &
+		;;
+	nginx)
+		conf=$(<"$top/deploy/nginx.conf")
+		for name in ANKISYNC_{LISTEN,PORT,SOCKET,SPOOL}; do conf=${conf//"$name"/"${!name}"}; done
+		printf '%s\n' "$conf" >"$run/nginx.conf"
+		# root's nginx would give up its rights to www-data, which does not get at the socket.
+		child nginx -p "$run" -c "$run/nginx.conf" -e stderr -g "$([ ${#privileges[@]} != 0 ] || echo 'user root;')" &
+		;;
+	apache-*)
+		local ANKISYNC_MODULES=/usr/lib/apache2/modules ANKISYNC_CONF=$run/ankisync.conf ANKISYNC_WORKER=$worker
+		local ANKISYNC_WORKERS=$WORKERS
+		export ANKISYNC_{LISTEN,PORT,SOCKET,SPOOL,MODULES,CONF,WORKER,WORKERS}
+		write_settings "$ANKISYNC_CONF"
+		child apache2 -d "$run" -f "$top/deploy/$web_kind.conf" -DFOREGROUND &
+		;;
+	esac
 	web=$!
+}
+
+# write_settings FILE: every key of ankisync.conf that the environment has.
+write_settings() {
+	local key
+	while read -r key; do
+		[ -z "${!key+set}" ] || printf '%s = %s\n' "$key" "${!key}"
+	done < <(sed -n 's/^#\([A-Z_]*\) = .*/\1/p' "$top/deploy/ankisync.conf") >"$1"
 }
 
 # Sleeps without a process.
@@ -84,11 +109,11 @@ supervise_start() {
 	cd "$run" || return 1
 	SECONDS=0
 	set -m
-	start_workers
-	start_lighttpd
+	[ "$web_kind" = apache-fcgid ] || start_workers
+	start_web
 	set +m
 	until answers; do
-		if ! alive "$pool" || ! alive "$web" || ((SECONDS > 60)); then
+		if { [ -n "$pool" ] && ! alive "$pool"; } || ! alive "$web" || ((SECONDS > 60)); then
 			supervise_stop
 			return 1
 		fi
@@ -100,10 +125,11 @@ supervise_start() {
 # Runs until something ends, which it should not.
 supervise_wait() {
 	local ended=
-	wait -n -p ended "$pool" "$web" || true
+	# shellcheck disable=SC2086
+	wait -n -p ended $pool $web || true
 	case $ended in
-	"$pool") say "${0##*/}: the workers ended" ;;
-	*) say "${0##*/}: the web server ended" ;;
+	"$web") say "${0##*/}: the web server ended" ;;
+	*) say "${0##*/}: the workers ended" ;;
 	esac
 	supervise_stop
 	exit 1
