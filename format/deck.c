@@ -362,6 +362,21 @@ out:
 	return rc;
 }
 
+int deck_options(const struct deck *d, int64_t *id, struct err *e)
+{
+	Pb__DeckCommon *common;
+	Pb__DeckKind *kind;
+	int rc = decode(d, &common, &kind, e);
+
+	if (rc == 0 && kind->kind_case == PB__DECK_KIND__KIND_NORMAL) {
+		*id = kind->normal->config_id;
+		rc = 1;
+	}
+	blob_free(common);
+	blob_free(kind);
+	return rc;
+}
+
 void deck_default(struct deck *d)
 {
 	Pb__DeckCommon common = PB__DECK_COMMON__INIT;

@@ -28,6 +28,8 @@ int deck_from_json(struct deck *d, struct json_object *o, struct err *e);
 int deck_print(struct buf *out, const struct deck *d, struct err *e);
 /* Can both blobs be decoded? 0, or -1 with ERR_DAMAGED. */
 int deck_check(const struct deck *d, struct err *e);
+/* The option group of a normal deck: 1 with *id, 0 for a filtered deck, -1 with ERR_DAMAGED. */
+int deck_options(const struct deck *d, int64_t *id, struct err *e);
 /* A new collection's deck 1 "Default" (collection-format.md §1.3). */
 void deck_default(struct deck *d);
 

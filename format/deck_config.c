@@ -290,3 +290,16 @@ int deck_config_mend_ease(struct deck_config *c, struct err *e)
 	blob_free(config);
 	return rc;
 }
+
+int deck_config_ease_from_percent(struct deck_config *c, struct err *e)
+{
+	Pb__DeckConfig *config = decode(c, e);
+	int rc;
+
+	if (!config)
+		return -1;
+	config->initial_ease /= 100.0f;
+	rc = blob_pack(config, &c->config, e);
+	blob_free(config);
+	return rc;
+}

@@ -30,5 +30,7 @@ void deck_config_default(struct deck_config *c);
  * 1 when it was so low and the blob has been rewritten, 0 when not, -1 with ERR_DAMAGED.
  */
 int deck_config_mend_ease(struct deck_config *c, struct err *e);
+/* What version 15 stored as percent becomes a factor (collection-format.md §4.1, steps 15 and 16). 0, or -1 with ERR_DAMAGED. */
+int deck_config_ease_from_percent(struct deck_config *c, struct err *e);
 
 #endif

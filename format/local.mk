@@ -13,6 +13,7 @@ format_libformat_a_SOURCES = \
 	format/note_text.c format/note_text.h \
 	format/notetype.c format/notetype.h \
 	format/rows.c format/rows.h \
+	format/schema11.c format/schema11.h \
 	format/tags.c format/tags.h \
 	format/unicase.c format/unicase.h \
 	format/unicase_table.h
