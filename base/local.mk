@@ -9,6 +9,7 @@ base_libbase_a_SOURCES = \
 	base/json.c base/json.h \
 	base/json_guard.c base/json_guard.h \
 	base/log.c base/log.h \
+	base/sandbox.c base/sandbox.h \
 	base/stream.c base/stream.h \
 	base/stream_gzip.c \
 	base/stream_zstd.c \
