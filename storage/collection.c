@@ -61,6 +61,16 @@ fail:
 	return NULL;
 }
 
+struct collection *collection_open_build(const char *path, struct err *e)
+{
+	struct collection *c = xcalloc(1, sizeof *c);
+
+	if (sql_open(&c->sql, path, SQL_CREATE | SQL_BUILD, col_stmt_text, COL_STMTS, e) == 0)
+		return c;
+	collection_close(c);
+	return NULL;
+}
+
 void collection_close(struct collection *c)
 {
 	if (!c)

@@ -76,4 +76,10 @@ enum col_stmt {
 
 extern const char *const col_stmt_text[COL_STMTS];
 
+/*
+ * A collection in the making: an SQL_BUILD connection to a file without tables yet, which the caller makes (schema18.h).
+ * Insertions are not counted.
+ */
+struct collection *collection_open_build(const char *path, struct err *e);
+
 #endif

@@ -5,14 +5,21 @@ storage_libstorage_a_SOURCES = \
 	storage/collection.c storage/collection.h \
 	storage/collection_priv.h \
 	storage/collection_sql.c \
+	storage/export11.c storage/export11.h \
+	storage/foreign.c storage/foreign.h \
 	storage/generations.c \
 	storage/home.c storage/home.h \
 	storage/home_priv.h \
+	storage/import_copy.c storage/import_copy.h \
+	storage/import_file.c storage/import_file.h \
+	storage/import_upgrade.c storage/import_upgrade.h \
+	storage/importer.c storage/importer.h \
 	storage/keys.c \
 	storage/objects.c storage/objects.h \
-	storage/schema18.h \
+	storage/schema18.c storage/schema18.h \
 	storage/session.c storage/session.h \
 	storage/settings.c storage/settings.h \
+	storage/snapshot.c storage/snapshot.h \
 	storage/sql.c storage/sql.h
 storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(JSONC_CFLAGS) $(ZLIB_CFLAGS)
 
@@ -20,3 +27,8 @@ check_PROGRAMS += tests/unit/test-home
 tests_unit_test_home_SOURCES = tests/unit/test-home.c tests/unit/test.h
 tests_unit_test_home_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_home_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-importer
+tests_unit_test_importer_SOURCES = tests/unit/test-importer.c tests/unit/files.c tests/unit/files.h
+tests_unit_test_importer_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_importer_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)

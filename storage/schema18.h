@@ -18,6 +18,9 @@ int schema18_make_tables(struct collection *c, struct err *e);
 /* The unique indexes, of names; or all others. A name that is there twice is ERR_BAD_REQUEST. */
 int schema18_make_indexes(struct collection *c, bool unique, struct err *e);
 int schema18_put_col(struct collection *c, const struct col_row *row, struct err *e);
+/* The same for schema 11, which keeps most things in table col (§1.5). */
+int schema11_make_tables(struct collection *c, struct err *e);
+int schema11_make_indexes(struct collection *c, struct err *e);
 
 /*
  * Fill the empty or absent file `path` (absolute) with a new collection: deck 1 and options 1, no note type (clients add
@@ -28,8 +31,8 @@ int collection_create(const char *path, int64_t now_ms, struct err *e);
 
 /*
  * A file in the making that has been closed: give its header the WAL flag that clients' files have
- * (collection-format.md §1.1; schema 11: `wal` false) and fsync it. For files that no connection of this process has open.
+ * (collection-format.md §1.1) and fsync it. For files that no connection of this process has open.
  */
-int collection_seal(const char *path, bool wal, struct err *e);
+int collection_seal(const char *path, struct err *e);
 
 #endif

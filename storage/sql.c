@@ -139,8 +139,12 @@ static int set_pragmas(struct sql *s, struct err *e)
 		return -1;
 	if (s->mode & SQL_FOREIGN)
 		return 0;
-	if (s->mode & SQL_BUILD)
-		return sql_exec(s, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE", e);
+	if (s->mode & SQL_BUILD) {
+		/* Defensive connections do not get "off" (and are not told so). In a new file there is hardly anything to journal. */
+		if (pragma_is(s, "PRAGMA journal_mode=MEMORY", "memory", e) != 0)
+			return -1;
+		return sql_exec(s, "PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE", e);
+	}
 	if (s->mode & SQL_ROLLBACK) {
 		if (pragma_is(s, "PRAGMA journal_mode=TRUNCATE", "truncate", e) != 0)
 			return -1;
