@@ -3,6 +3,7 @@ noinst_LIBRARIES += core/libcore.a
 core_libcore_a_SOURCES = \
 	core/call.c core/call.h \
 	core/commit.c core/commit.h \
+	core/full_sync.c core/full_sync.h \
 	core/graves.c core/graves.h \
 	core/incoming.c core/incoming.h \
 	core/merge.c core/merge.h \

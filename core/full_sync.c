@@ -1,0 +1,174 @@
+/*
+ * See full_sync.h. An upload is received into one temporary file and rebuilt into another by a child, both without the
+ * lock; the lock is held only while the result becomes the current generation.
+ */
+#include "core/full_sync.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "storage/home.h"
+#include "storage/importer.h"
+#include "storage/session.h"
+#include "storage/snapshot.h"
+
+enum { PIECE_BYTES = 128 << 10 };
+
+struct temp_file {
+	char name[HOME_NAME_MAX]; /* "" when there is none (any more) */
+	char path[PATH_MAX];
+	int fd;                   /* holds the flock that keeps sweepers away */
+};
+
+static int temp_open(struct temp_file *t, struct home *h, struct err *e)
+{
+	if (home_temp(h, t->name, &t->fd, e) != 0) {
+		t->name[0] = 0;
+		return -1;
+	}
+	if ((size_t)snprintf(t->path, sizeof t->path, "%s/%s", home_path(h), t->name) >= sizeof t->path)
+		return err_set(e, ERR_INTERNAL, "%s: path too long", home_path(h));
+	return 0;
+}
+
+static void temp_end(struct temp_file *t, struct home *h)
+{
+	if (t->name[0])
+		unlinkat(home_dirfd(h), t->name, 0);
+	if (t->fd >= 0)
+		close(t->fd);
+	*t = (struct temp_file){ .fd = -1 };
+}
+
+/* The body into a file: all of it, or -1. */
+static int spool(struct source *body, int fd, uint64_t max, uint64_t *bytes, struct err *e)
+{
+	char *piece = xmalloc(PIECE_BYTES);
+	struct fd_sink to;
+	ssize_t n;
+
+	fd_sink_init(&to, fd);
+	*bytes = 0;
+	while ((n = body->read(body, piece, PIECE_BYTES, e)) > 0) {
+		*bytes += (uint64_t)n;
+		if (*bytes > max) {
+			n = err_set(e, ERR_TOO_BIG, "more than %" PRIu64 " bytes", max);
+			break;
+		}
+		if (to.sink.write(&to.sink, piece, (size_t)n, e) != 0) {
+			n = -1;
+			break;
+		}
+	}
+	free(piece);
+	return n < 0 ? -1 : 0;
+}
+
+static int receive(struct server *s, struct home *h, struct call *c, struct temp_file *rebuilt, uint64_t *bytes,
+		   struct import_result *result, struct err *e)
+{
+	struct temp_file spooled = { .fd = -1 };
+	int rc = -1;
+
+	if (temp_open(&spooled, h, e) != 0 || spool(c->body, spooled.fd, server_max_payload(s), bytes, e) != 0)
+		goto out;
+	if (*bytes == 0) {
+		err_set(e, ERR_REFUSED, "The upload was empty: no collection arrived. Please sync again.");
+		goto out;
+	}
+	if (temp_open(rebuilt, h, e) != 0)
+		goto out;
+	rc = import_run(spooled.path, rebuilt->path, (int)s->config->upload_seconds, result, e);
+out:
+	temp_end(&spooled, h);
+	return rc;
+}
+
+static int install(struct server *s, struct home *h, struct call *c, struct temp_file *rebuilt, int64_t *generation, struct err *e)
+{
+	if (home_lock(h, e) != 0 || call_key_again(s, h, c, e) != 0)
+		return -1;
+	if (session_end(h, e) != 0 || home_install(h, rebuilt->name, generation, e) != 0)
+		return -1;
+	rebuilt->name[0] = 0;
+	home_unlock(h);
+	return 0;
+}
+
+static void log_upload(const struct home *h, const struct call *c, uint64_t bytes, int64_t generation,
+		       const struct import_result *r)
+{
+	char what[160];
+
+	snprintf(what, sizeof what, "bytes %" PRIu64 ", schema %" PRId64 ", cards %" PRId64 ", notes %" PRId64 ", reviews %" PRId64
+		 ", mended rows %" PRId64 ", generation %" PRId64, bytes, r->schema, r->cards, r->notes, r->revlog, r->mended, generation);
+	log_event(LOG_LEVEL_INFO, "upload", "user", home_uid(h), "client", NULL, "what", what, NULL);
+	(void)c;
+}
+
+/* Refusals become an answer that the client shows to its user (protocol.md §4.1). */
+static int refuse(struct server *s, const struct home *h, struct reply *r, struct err *e)
+{
+	if (e->kind == ERR_TOO_BIG)
+		buf_printf(&r->body, "The collection exceeds the size limit of this server, %" PRIu64 " MiB. "
+			   "The administrator can raise it (MAX_SYNC_PAYLOAD_MEGS).", server_max_payload(s) >> 20);
+	else if (e->kind == ERR_REFUSED)
+		buf_puts(&r->body, e->msg);
+	else
+		return -1;
+	log_event(LOG_LEVEL_WARN, "upload refused", "user", home_uid(h), "why", e->msg, NULL);
+	return 0;
+}
+
+int full_upload(struct server *s, struct home *h, struct call *c, struct reply *r, struct err *e)
+{
+	struct temp_file rebuilt = { .fd = -1 };
+	struct import_result result = { 0 };
+	struct err why = ERR_INIT;
+	int64_t generation = 0;
+	uint64_t bytes = 0;
+	int rc = -1;
+
+	if (home_slot(h, &why) != 0 || receive(s, h, c, &rebuilt, &bytes, &result, &why) != 0 ||
+	    install(s, h, c, &rebuilt, &generation, &why) != 0)
+		goto out;
+	log_upload(h, c, bytes, generation, &result);
+	buf_puts(&r->body, "OK");
+	rc = 0;
+out:
+	temp_end(&rebuilt, h);
+	if (rc != 0)
+		rc = refuse(s, h, r, &why);
+	if (rc != 0 && e)
+		*e = why;
+	return rc;
+}
+
+static void end_snapshot(struct reply *r)
+{
+	snapshot_end(r->stream_owner);
+	r->stream_owner = NULL;
+}
+
+int full_download(struct server *s, struct home *h, struct call *c, struct reply *r, struct err *e)
+{
+	struct snapshot *snapshot;
+
+	(void)s;
+	if (session_end(h, e) != 0)
+		return -1;
+	snapshot = snapshot_begin(h, c->version < 11, e);
+	if (!snapshot)
+		return -1;
+	home_unlock(h);
+	if (snapshot_make(snapshot, e) != 0) {
+		snapshot_end(snapshot);
+		return -1;
+	}
+	r->stream_owner = snapshot;
+	r->stream_end = end_snapshot;
+	r->stream = snapshot_source(snapshot);
+	r->stream_bytes = snapshot_bytes(snapshot);
+	return 0;
+}
