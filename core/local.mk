@@ -6,6 +6,7 @@ core_libcore_a_SOURCES = \
 	core/full_sync.c core/full_sync.h \
 	core/graves.c core/graves.h \
 	core/incoming.c core/incoming.h \
+	core/media_sync.c core/media_sync.h \
 	core/merge.c core/merge.h \
 	core/merge_reply.c \
 	core/meta.c core/meta.h \

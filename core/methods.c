@@ -2,6 +2,7 @@
 #include "core/call.h"
 #include "core/full_sync.h"
 #include "core/login.h"
+#include "core/media_sync.h"
 #include "core/meta.h"
 #include "core/normal_sync.h"
 
@@ -20,6 +21,8 @@ static const struct method methods[] = {
 	{ "abort", AREA_SYNC, METHOD_LOCKED | METHOD_NO_BODY, 0, normal_abort },
 	{ "upload", AREA_SYNC, METHOD_STREAM, 0, full_upload },
 	{ "download", AREA_SYNC, METHOD_LOCKED | METHOD_NO_BODY, 0, full_download },
+	{ "begin", AREA_MSYNC, METHOD_LOCKED, SMALL, media_begin },
+	{ "mediaChanges", AREA_MSYNC, METHOD_LOCKED, SMALL, media_changes },
 };
 
 const struct method *method_find(enum call_area area, struct slice name)
