@@ -12,6 +12,7 @@
 #include "base/digest.h"
 #include "storage/collection.h"
 #include "storage/home_priv.h"
+#include "storage/media.h"
 
 enum { HOMES_CACHED = 8 };
 
@@ -46,6 +47,7 @@ static void home_close(struct home *h)
 {
 	home_unlock(h);
 	home_close_collection(h);
+	home_close_media(h);
 	sql_close(&h->user);
 	for (int i = 0; i < SLOTS_MAX; i++)
 		if (h->slot_fd[i] >= 0)
@@ -125,6 +127,7 @@ void homes_rest(struct homes *hs, int64_t idle_ms)
 		sql_rest(&h->user);
 		if (h->collection)
 			collection_rest(h->collection);
+		media_rest(h);
 		if (clock_mono_ms() - h->used_ms >= idle_ms)
 			home_close(h);
 	}
@@ -349,10 +352,23 @@ fail:
 	return -1;
 }
 
+bool home_try_lock(struct home *h)
+{
+	assert(!h->locked);
+	if (flock(h->lock_fd, LOCK_EX | LOCK_NB) != 0)
+		return false;
+	h->locked = true;
+	if (same_lock(h))
+		return true;
+	home_unlock(h);
+	return false;
+}
+
 void home_unlock(struct home *h)
 {
 	if (h->locked && h->owner->o.shared) {
 		home_close_collection(h);
+		home_close_media(h);
 		sql_close(&h->user);
 	}
 	if (h->locked)
@@ -392,6 +408,7 @@ int home_remove(struct home *h, struct err *e)
 	    make_path(gone, e, "%s/gone-%s", parent, h->uid) != 0)
 		return -1;
 	home_close_collection(h);
+	home_close_media(h);
 	sql_close(&h->user);
 	/* At once and whole: whoever waits for the lock then sees that the path leads nowhere. */
 	if (rename(h->path, gone) != 0)

@@ -43,6 +43,8 @@ struct home {
 	ino_t user_ino;
 	struct collection *collection;
 	int64_t collection_generation;
+	struct media *media;          /* media.h; NULL when not open */
+	int64_t media_swept_s;        /* as of the last look at media.db, 0 never looked */
 	int64_t used_ms;              /* monotonic */
 };
 
@@ -51,6 +53,9 @@ struct sql *home_user_db(struct home *h, struct err *e);
 /* The current generation's number from user.db. */
 int home_current(struct home *h, int64_t *generation, struct err *e);
 void home_close_collection(struct home *h);
+void home_close_media(struct home *h);
+/* The lock alone, if nobody has it right now; home_unlock lets it go. */
+bool home_try_lock(struct home *h);
 bool home_rollback_journal(const struct home *h);
 int home_kept_generations(const struct home *h);
 void home_file(const struct home *h, const char *name, char path[PATH_MAX]);

@@ -29,41 +29,10 @@ static const char schema[] =
 	" PRIMARY KEY (kind, id, usn)) WITHOUT ROWID;"
 	"PRAGMA user_version = 1";
 
-static int schema_version(struct sql *s, int64_t *version, struct err *e)
-{
-	sqlite3_stmt *st = NULL;
-	int rc = -1;
-
-	s->trusted = true;
-	if (sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &st, NULL) != SQLITE_OK || sqlite3_step(st) != SQLITE_ROW)
-		sql_err(s, e, "user_version");
-	else
-		rc = 0;
-	if (rc == 0)
-		*version = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	s->trusted = false;
-	return rc;
-}
-
-static int make_schema(struct sql *s, struct err *e)
-{
-	int64_t version = 0;
-
-	if (sql_begin(s, e) != 0)
-		return -1;
-	if (schema_version(s, &version, e) != 0 || (version == 0 && sql_exec(s, schema, e) != 0)) {
-		sql_rollback(s);
-		return -1;
-	}
-	return sql_commit(s, e);
-}
-
 struct sql *home_user_db(struct home *h, struct err *e)
 {
 	unsigned mode = SQL_CREATE | (home_rollback_journal(h) ? SQL_ROLLBACK : 0);
 	char path[PATH_MAX];
-	int64_t version = 0;
 	struct stat st;
 
 	home_file(h, "user.db", path);
@@ -73,7 +42,7 @@ struct sql *home_user_db(struct home *h, struct err *e)
 		return &h->user;
 	if (sql_open(&h->user, path, mode, user_stmt_text, USER_STMTS, e) != 0)
 		return NULL;
-	if (schema_version(&h->user, &version, e) != 0 || (version == 0 && make_schema(&h->user, e) != 0))
+	if (sql_make(&h->user, schema, e) != 0)
 		goto fail;
 	if (lstat(path, &st) != 0) {
 		err_errno(e, "%s", path);

@@ -5,6 +5,7 @@ storage_libstorage_a_SOURCES = \
 	storage/collection.c storage/collection.h \
 	storage/collection_priv.h \
 	storage/collection_sql.c \
+	storage/contents.c storage/contents.h \
 	storage/export11.c storage/export11.h \
 	storage/foreign.c storage/foreign.h \
 	storage/generations.c \
@@ -15,6 +16,10 @@ storage_libstorage_a_SOURCES = \
 	storage/import_upgrade.c storage/import_upgrade.h \
 	storage/importer.c storage/importer.h \
 	storage/keys.c \
+	storage/media.c storage/media.h \
+	storage/media_apply.c \
+	storage/media_priv.h \
+	storage/media_sweep.c \
 	storage/objects.c storage/objects.h \
 	storage/schema18.c storage/schema18.h \
 	storage/session.c storage/session.h \
@@ -32,3 +37,8 @@ check_PROGRAMS += tests/unit/test-importer
 tests_unit_test_importer_SOURCES = tests/unit/test-importer.c tests/unit/files.c tests/unit/files.h
 tests_unit_test_importer_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_importer_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-media
+tests_unit_test_media_SOURCES = tests/unit/test-media.c tests/unit/test.h
+tests_unit_test_media_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_media_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)

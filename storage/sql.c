@@ -215,6 +215,41 @@ void sql_close(struct sql *s)
 	*s = (struct sql){ .db = NULL };
 }
 
+static int user_version(struct sql *s, int64_t *version, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = -1;
+
+	s->trusted = true;
+	if (sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &st, NULL) != SQLITE_OK || sqlite3_step(st) != SQLITE_ROW)
+		sql_err(s, e, "user_version");
+	else
+		rc = 0;
+	if (rc == 0)
+		*version = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	s->trusted = false;
+	return rc;
+}
+
+int sql_make(struct sql *s, const char *schema, struct err *e)
+{
+	int64_t version = 0;
+
+	if (user_version(s, &version, e) != 0)
+		return -1;
+	if (version != 0)
+		return 0;
+	if (sql_begin(s, e) != 0)
+		return -1;
+	/* Somebody else may have been faster. */
+	if (user_version(s, &version, e) != 0 || (version == 0 && sql_exec(s, schema, e) != 0)) {
+		sql_rollback(s);
+		return -1;
+	}
+	return sql_commit(s, e);
+}
+
 sqlite3_stmt *sql_stmt(struct sql *s, int n, struct err *e)
 {
 	assert(n >= 0 && n < s->n_texts && s->texts[n]);

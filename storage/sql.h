@@ -38,6 +38,8 @@ enum sql_mode {
  */
 int sql_open(struct sql *s, const char *path, unsigned mode, const char *const *texts, int n_texts, struct err *e);
 void sql_close(struct sql *s); /* accepts a zeroed struct */
+/* In a file whose user_version is 0 (a new one): run `schema`, which raises it, as one transaction. 0 or -1. */
+int sql_make(struct sql *s, const char *schema, struct err *e);
 
 /* Statement `n`, reset and with no bindings. NULL with *e set. */
 sqlite3_stmt *sql_stmt(struct sql *s, int n, struct err *e);
