@@ -1,9 +1,9 @@
 /*
- * JSON: a guarded parser in front of json-c, typed getters, and a printer that writes into a buffer.
+ * JSON: a strict parser that makes json-c's objects, typed getters, and a printer that writes into a buffer.
  *
- * json-c accepts more than JSON (NaN, raw control characters), forgets doubled keys, saturates large integers and turns
- * strings into numbers when asked (hardening.md §4). So every text passes a guard first, and values are read with the
- * getters below only. The words int, int/str, anybool, … are those of collection-format.md.
+ * json-c itself accepts more than JSON (NaN, raw control characters), forgets doubled keys, saturates large integers and
+ * turns strings into numbers when asked (hardening.md §4). So texts are parsed by json_parse only, and values are read with
+ * the getters below only. The words int, int/str, anybool, … are those of collection-format.md.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -28,7 +28,7 @@ struct json_limits {
 
 /*
  * Parse one value, with white space around it allowed. 0, or -1 with ERR_BAD_REQUEST (not JSON: control characters, lone
- * surrogates, bad UTF-8, numbers beyond a double, a NUL in a key) or ERR_TOO_BIG. *out is to be released with
+ * surrogates, bad UTF-8, numbers beyond a double, a NUL in a key, the key that json_twice uses) or ERR_TOO_BIG. *out is to be released with
  * json_object_put; it is NULL for the JSON text `null`.
  * Integers outside int64/uint64 become doubles, as in official. Of a doubled key the last one counts; json_twice tells.
  */

@@ -7,7 +7,8 @@ base_libbase_a_SOURCES = \
 	base/digest.c base/digest.h \
 	base/err.c base/err.h \
 	base/json.c base/json.h \
-	base/json_guard.c base/json_guard.h \
+	base/json_parse.c \
+	base/json_print.c \
 	base/log.c base/log.h \
 	base/sandbox.c base/sandbox.h \
 	base/stream.c base/stream.h \
@@ -20,6 +21,11 @@ check_PROGRAMS += tests/unit/test-json
 tests_unit_test_json_SOURCES = tests/unit/test-json.c
 tests_unit_test_json_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_json_LDADD = $(BASE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-utf8
+tests_unit_test_utf8_SOURCES = tests/unit/test-utf8.c
+tests_unit_test_utf8_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_utf8_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-stream
 tests_unit_test_stream_SOURCES = tests/unit/test-stream.c

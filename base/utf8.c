@@ -56,7 +56,7 @@ size_t utf8_bad_part(const char *p, size_t n)
 bool utf8_valid(struct slice s)
 {
 	for (size_t i = 0; i < s.len;) {
-		size_t n = utf8_sequence(s.p + i, s.len - i);
+		size_t n = (unsigned char)s.p[i] < 0x80 ? 1 : utf8_sequence(s.p + i, s.len - i);
 
 		if (!n)
 			return false;
@@ -69,13 +69,14 @@ uint32_t utf8_decode(const char *text, size_t n, size_t *used)
 {
 	const unsigned char *p = (const unsigned char *)text;
 
+	*used = 1;
+	if (p[0] < 0x80)
+		return p[0];
 	*used = utf8_sequence(text, n);
 	switch (*used) {
 	case 0:
 		*used = utf8_bad_part(text, n);
 		return 0xFFFD;
-	case 1:
-		return p[0];
 	case 2:
 		return (p[0] & 0x1Fu) << 6 | (p[1] & 0x3Fu);
 	case 3:
