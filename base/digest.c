@@ -5,6 +5,29 @@
 #include <openssl/evp.h>
 #include <sys/random.h>
 
+/* Looked up once: libcrypto takes longer to find an algorithm than to digest a short text. */
+static const EVP_MD *algorithm(EVP_MD **known, const char *name)
+{
+	if (!*known)
+		*known = EVP_MD_fetch(NULL, name, NULL);
+	assert(*known);
+	return *known;
+}
+
+static const EVP_MD *md_sha1(void)
+{
+	static EVP_MD *md;
+
+	return algorithm(&md, "SHA1");
+}
+
+static const EVP_MD *md_sha256(void)
+{
+	static EVP_MD *md;
+
+	return algorithm(&md, "SHA256");
+}
+
 static void digest_once(const EVP_MD *md, struct slice s, uint8_t *out)
 {
 	int ok = EVP_Digest(s.len ? s.p : "", s.len, out, NULL, md, NULL);
@@ -14,12 +37,12 @@ static void digest_once(const EVP_MD *md, struct slice s, uint8_t *out)
 
 void sha1(struct slice s, uint8_t out[SHA1_BYTES])
 {
-	digest_once(EVP_sha1(), s, out);
+	digest_once(md_sha1(), s, out);
 }
 
 void sha256(struct slice s, uint8_t out[SHA256_BYTES])
 {
-	digest_once(EVP_sha256(), s, out);
+	digest_once(md_sha256(), s, out);
 }
 
 struct sha1_state {
@@ -31,7 +54,7 @@ struct sha1_state *sha1_new(void)
 	struct sha1_state *s = xmalloc(sizeof *s);
 
 	s->ctx = EVP_MD_CTX_new();
-	assert(s->ctx && EVP_DigestInit_ex(s->ctx, EVP_sha1(), NULL) == 1);
+	assert(s->ctx && EVP_DigestInit_ex(s->ctx, md_sha1(), NULL) == 1);
 	return s;
 }
 
