@@ -71,48 +71,39 @@ static bool seconds_are_plain(struct slice s)
 }
 
 /*
- * Up to six digits, at most `decimals` of them behind the point, no needless zeros, below 4,000,000 in units of the last
- * decimal: such a number survives rounding and printing in single precision (error of x × 10ⁿ below 0.5; any six digits
- * come back). Others are computed.
+ * Is the text of digits, a point and 1..`decimals` (at most 4) digits what printing its rounded value would give? All of
+ * it is exact: an integer below 10¹⁰ over a power of ten is one division in double, which never lies so near to the middle
+ * of two floats that rounding once more could go astray.
+ *
+ * A text with zeros to spare is not what printing gives, nor is one that a shorter text reads as: with one decimal less
+ * only the two neighbours can. Whole numbers of six digits always come back. What is not decided here (larger numbers,
+ * minus, exponents) goes through the parser.
  */
-static bool is_short_decimal(struct slice s, int decimals)
+static bool number_is_plain(struct slice s, int decimals)
 {
 	size_t whole = count_integer(s, 0), fraction;
-	uint32_t v = 0;
+	int64_t units = 0;
+	double scale, exact, shorter;
+	float v;
 
 	if (!whole || whole > 6 || whole == s.len || s.p[whole] != '.')
 		return false;
 	fraction = count_digits(s, whole + 1);
-	if (!fraction || fraction > (size_t)decimals || whole + fraction > 6 || whole + 1 + fraction != s.len)
-		return false;
-	if (fraction > 1 && s.p[s.len - 1] == '0')
+	if (!fraction || fraction > (size_t)decimals || whole + 1 + fraction != s.len)
 		return false;
 	for (size_t i = 0; i < s.len; i++)
 		if (i != whole)
-			v = v * 10 + (uint32_t)(s.p[i] - '0');
-	return (float)v * power(decimals - (int)fraction) < 4000000;
-}
-
-static bool number_is_plain(struct slice s, int decimals, struct buf *scratch)
-{
-	size_t mark = scratch->len;
-	char text[32];
-	float v;
-	bool same;
-
-	if (is_short_decimal(s, decimals))
-		return true;
-	if (s.len == 0 || s.len >= sizeof text)
+			units = units * 10 + (s.p[i] - '0');
+	scale = power((int)fraction);
+	v = (float)((double)units / scale);
+	if (rounded(v, decimals) != v)
 		return false;
-	memcpy(text, s.p, s.len);
-	text[s.len] = 0;
-	v = rounded((float)strtod(text, NULL), decimals);
-	if (!isfinite(v))
-		return false;
-	json_put_float(scratch, v);
-	same = slice_eq(s, (struct slice){ scratch->data + mark, scratch->len - mark });
-	buf_truncate(scratch, mark);
-	return same;
+	if (s.p[s.len - 1] == '0')
+		return fraction == 1;
+	exact = (double)v * scale;
+	shorter = floor(exact / 10);
+	scale /= 10;
+	return fabs(exact - (double)units) < 0.5 && (float)(shorter / scale) != v && (float)((shorter + 1) / scale) != v;
 }
 
 /* Behind the opening quote: the length of a string that is escaped as our printer would, 0 if it is not or has no end. */
@@ -132,7 +123,7 @@ static size_t count_custom(struct slice s, size_t from)
 }
 
 /* The end of a value that is written as it should be, 0 otherwise. */
-static size_t skip_plain_value(struct slice s, size_t from, const struct member *m, struct buf *scratch)
+static size_t skip_plain_value(struct slice s, size_t from, const struct member *m)
 {
 	struct slice value;
 	size_t to = from;
@@ -146,12 +137,12 @@ static size_t skip_plain_value(struct slice s, size_t from, const struct member 
 		to++;
 	value = (struct slice){ s.p + from, to - from };
 	if (m->kind == POSITION ? position_is_plain(value) : m->kind == SECONDS ? seconds_are_plain(value) :
-		number_is_plain(value, m->decimals, scratch))
+		number_is_plain(value, m->decimals))
 		return to;
 	return 0;
 }
 
-static bool is_plain(struct slice s, struct buf *scratch)
+static bool is_plain(struct slice s)
 {
 	bool seen[N_MEMBERS] = { false };
 	size_t i = 1;
@@ -167,7 +158,7 @@ static bool is_plain(struct slice s, struct buf *scratch)
 		    memcmp(s.p + i + 1 + n, "\":", 2) != 0)
 			continue;
 		seen[m] = true;
-		i = skip_plain_value(s, i + n + 3, &members[m], scratch);
+		i = skip_plain_value(s, i + n + 3, &members[m]);
 		if (i == 0 || i == s.len)
 			return false;
 		if (s.p[i] == '}')
@@ -244,7 +235,7 @@ struct slice card_data_rewrite(struct slice data, struct buf *scratch)
 	struct json_object *o = NULL;
 	size_t mark = scratch->len;
 
-	if (is_plain(data, scratch))
+	if (is_plain(data))
 		return data;
 	if (json_parse_object(data, &JSON_LIMITS_PAYLOAD, &o, NULL) != 0 || !read_members(o, &v))
 		v = (struct values){ { false } };
