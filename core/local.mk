@@ -20,3 +20,8 @@ check_PROGRAMS += tests/unit/test-naming-order
 tests_unit_test_naming_order_SOURCES = tests/unit/test-naming-order.c tests/unit/test.h
 tests_unit_test_naming_order_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_naming_order_LDADD = $(CORE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-full-sync
+tests_unit_test_full_sync_SOURCES = tests/unit/test-full-sync.c tests/unit/files.c tests/unit/files.h
+tests_unit_test_full_sync_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_full_sync_LDADD = $(CORE_LIBS) $(TEST_LIBS)

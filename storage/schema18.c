@@ -117,7 +117,7 @@ int schema18_put_col(struct collection *c, const struct col_row *row, struct err
 	return collection_set_col(c, row, e);
 }
 
-static int fill(struct collection *c, int64_t now_ms, struct err *e)
+int schema18_fill_new(struct collection *c, int64_t now_ms, struct err *e)
 {
 	const struct col_row row = { .crt_s = last_four_o_clock(now_ms / 1000), .scm_ms = now_ms };
 	struct deck deck;
@@ -150,7 +150,7 @@ int collection_create(const char *path, int64_t now_ms, struct err *e)
 
 	if (!c)
 		return -1;
-	rc = fill(c, now_ms, e);
+	rc = schema18_fill_new(c, now_ms, e);
 	collection_close(c);
 	return rc == 0 ? collection_seal(path, e) : -1;
 }

@@ -23,10 +23,12 @@ int schema11_make_tables(struct collection *c, struct err *e);
 int schema11_make_indexes(struct collection *c, struct err *e);
 
 /*
- * Fill the empty or absent file `path` (absolute) with a new collection: deck 1 and options 1, no note type (clients add
- * theirs), mod and usn 0, scm `now_ms`, created at the last 04:00 UTC. On disk when it returns 0; after -1 the file is of
- * no use.
+ * All of a new collection: tables, indexes, deck 1 and options 1, no note type (clients add theirs), mod and usn 0,
+ * scm `now_ms`, created at the last 04:00 UTC.
  */
+int schema18_fill_new(struct collection *c, int64_t now_ms, struct err *e);
+
+/* The same in the empty or absent file `path` (absolute): on disk when it returns 0; after -1 the file is of no use. */
 int collection_create(const char *path, int64_t now_ms, struct err *e);
 
 /*

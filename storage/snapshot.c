@@ -145,7 +145,7 @@ static int downgrade(struct snapshot *s, const char *path, struct err *e)
 	return export11(s->from, path, e);
 }
 
-/* A new collection for a client before v11: made as any other and opened, its file gone again when this returns. */
+/* A new collection for a client before v11: made as any other, its file gone again when this returns. */
 static int make_empty_11(struct snapshot *s, struct err *e)
 {
 	char name[HOME_NAME_MAX], path[PATH_MAX];
@@ -154,12 +154,9 @@ static int make_empty_11(struct snapshot *s, struct err *e)
 	if (home_temp(s->home, name, &fd, e) != 0)
 		return -1;
 	home_file(s->home, name, path);
-	if (collection_create(path, clock_now_ms(), e) == 0) {
-		/* The rollback journal, since a WAL would be a second file to be removed. */
-		s->from = collection_open(path, true, e);
-		if (s->from)
-			rc = make_temp(s, downgrade, e);
-	}
+	s->from = collection_open_build(path, e);
+	if (s->from && schema18_fill_new(s->from, clock_now_ms(), e) == 0)
+		rc = make_temp(s, downgrade, e);
 	unlinkat(home_dirfd(s->home), name, 0);
 	close(fd);
 	return rc;
