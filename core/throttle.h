@@ -9,6 +9,7 @@
 #ifndef CORE_THROTTLE_H
 #define CORE_THROTTLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -17,6 +18,7 @@
 struct throttle {
 	int fd;
 	uint64_t secret; /* of this file: nobody outside can aim at an entry */
+	bool counted;    /* the last try counted as a failure of the address */
 };
 #define THROTTLE_INIT { .fd = -1 }
 
@@ -31,7 +33,8 @@ enum throttle_answer {
 };
 
 /*
- * Before the password is looked at: counts this try as a failure, unless the answer is THROTTLE_SLOWED. `address` is text:
+ * Before the password is looked at: counts this try as a failure, unless the answer is THROTTLE_SLOWED; one of the two below
+ * takes that back. `address` is text:
  * an IPv4 address counts by itself, an IPv6 address by its /64, any other text as it is. Answer, or -1.
  */
 int throttle_try(struct throttle *t, struct slice address, struct slice account, struct err *e);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "storage/base_dir.h"
 #include "storage/collection.h"
 #include "storage/home_priv.h"
 #include "storage/media.h"
@@ -66,22 +67,6 @@ static int make_private_dir(const char *path, struct err *e)
 	return 0;
 }
 
-static int check_private(const char *path, struct err *e)
-{
-	struct stat st;
-
-	if (stat(path, &st) != 0)
-		return err_errno(e, "%s", path);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(e, ERR_INTERNAL, "%s: not a folder", path);
-	if (st.st_uid != geteuid())
-		return err_set(e, ERR_INTERNAL, "%s belongs to uid %u, but this process runs as uid %u: run it as that user, or chown the folder",
-			       path, (unsigned)st.st_uid, (unsigned)geteuid());
-	if (st.st_mode & 077)
-		return err_set(e, ERR_INTERNAL, "%s may be read by others (mode %03o): chmod 700 it", path, (unsigned)st.st_mode & 0777);
-	return 0;
-}
-
 struct homes *homes_open(const struct homes_options *o, struct err *e)
 {
 	struct homes *hs = xcalloc(1, sizeof *hs);
@@ -90,7 +75,7 @@ struct homes *homes_open(const struct homes_options *o, struct err *e)
 	hs->o = *o;
 	for (int i = 0; i < HOMES_CACHED; i++)
 		home_zero(&hs->cache[i], hs);
-	if (make_private_dir(o->base, e) != 0 || check_private(o->base, e) != 0)
+	if (base_dir_make(o->base, e) != 0)
 		goto fail;
 	if (!realpath(o->base, hs->base)) {
 		err_errno(e, "%s", o->base);

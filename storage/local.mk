@@ -1,6 +1,8 @@
 # See the top of Makefile.am.
 noinst_LIBRARIES += storage/libstorage.a
 storage_libstorage_a_SOURCES = \
+	storage/accounts.c storage/accounts.h \
+	storage/base_dir.c storage/base_dir.h \
 	storage/changes.c storage/changes.h \
 	storage/collection.c storage/collection.h \
 	storage/collection_priv.h \
@@ -42,3 +44,8 @@ check_PROGRAMS += tests/unit/test-media
 tests_unit_test_media_SOURCES = tests/unit/test-media.c tests/unit/test.h
 tests_unit_test_media_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_media_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-accounts
+tests_unit_test_accounts_SOURCES = tests/unit/test-accounts.c
+tests_unit_test_accounts_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_accounts_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)

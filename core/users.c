@@ -1,0 +1,102 @@
+/* See users.h. */
+#include "core/users.h"
+
+#include "base/clock.h"
+#include "storage/home.h"
+
+static void remove_home(struct server *s, const char *uid)
+{
+	struct home *h;
+
+	if (homes_get(s->homes, slice_of(uid), &h, NULL) == 1 && home_lock(h, NULL) == 0) {
+		home_remove(h, NULL);
+		home_unlock(h);
+	}
+}
+
+int users_create(struct server *s, struct account *list, size_t n, struct err *e)
+{
+	size_t homes = 0;
+	int rc = -1;
+
+	for (; homes < n; homes++) {
+		struct home *h;
+
+		if (homes_create(s->homes, &h, e) != 0)
+			goto out;
+		snprintf(list[homes].uid, sizeof list[homes].uid, "%s", home_uid(h));
+		list[homes].created_s = clock_now_s();
+	}
+	if (accounts_begin(s->accounts, e) != 0)
+		goto out;
+	for (size_t i = 0; i < n; i++)
+		if (accounts_add(s->accounts, &list[i], e) != 0) {
+			err_add(e, "user \"%s\"", list[i].name);
+			goto out;
+		}
+	rc = accounts_commit(s->accounts, e);
+out:
+	if (rc != 0) {
+		accounts_rollback(s->accounts);
+		for (size_t i = 0; i < homes; i++)
+			remove_home(s, list[i].uid);
+	}
+	return rc;
+}
+
+/* 1 with the home, locked; 0 there is none; -1. */
+static int lock_home(struct server *s, const char *uid, struct home **h, struct err *e)
+{
+	int rc = homes_get(s->homes, slice_of(uid), h, e);
+
+	return rc == 1 && home_lock(*h, e) != 0 ? -1 : rc;
+}
+
+int users_set_hash(struct server *s, const char *uid, const char *hash, const uint8_t origin[ACCOUNT_DIGEST_BYTES],
+		   struct err *e)
+{
+	struct home *h;
+	int rc = lock_home(s, uid, &h, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_DAMAGED, "users/%.2s/%s is missing", uid, uid);
+	if (rc < 0)
+		return -1;
+	rc = accounts_set_hash(s->accounts, uid, hash, origin, e);
+	if (rc == 0)
+		rc = home_keys_end(h, e);
+	home_unlock(h);
+	return rc;
+}
+
+int users_set_state(struct server *s, const char *uid, enum account_state state, struct err *e)
+{
+	struct home *h;
+	int there = lock_home(s, uid, &h, e), rc;
+
+	if (there < 0)
+		return -1;
+	rc = accounts_set_state(s->accounts, uid, state, e);
+	if (there && rc == 0 && state != ACCOUNT_ENABLED)
+		rc = home_keys_end(h, e);
+	if (there)
+		home_unlock(h);
+	return rc;
+}
+
+int users_remove(struct server *s, const char *uid, struct err *e)
+{
+	struct home *h;
+	int there = lock_home(s, uid, &h, e), rc;
+
+	if (there < 0)
+		return -1;
+	/* The name stays, so that a removal that died here can be found and finished. */
+	rc = accounts_set_state(s->accounts, uid, ACCOUNT_LEAVING, e);
+	/* The keys first: the folder may take long, or stay in part. */
+	if (there && rc == 0 && (home_keys_end(h, e) != 0 || home_remove(h, e) != 0))
+		rc = -1;
+	if (there)
+		home_unlock(h);
+	return rc == 0 ? accounts_delete(s->accounts, uid, e) : -1;
+}
