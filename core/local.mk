@@ -6,6 +6,7 @@ core_libcore_a_SOURCES = \
 	core/full_sync.c core/full_sync.h \
 	core/graves.c core/graves.h \
 	core/incoming.c core/incoming.h \
+	core/login.c core/login.h \
 	core/media_sync.c core/media_sync.h \
 	core/merge.c core/merge.h \
 	core/merge_reply.c \
@@ -13,8 +14,12 @@ core_libcore_a_SOURCES = \
 	core/methods.c \
 	core/naming.c core/naming.h \
 	core/naming_order.c \
-	core/normal_sync.c core/normal_sync.h
-core_libcore_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS)
+	core/normal_sync.c core/normal_sync.h \
+	core/password.c core/password.h \
+	core/phc.c core/phc.h \
+	core/throttle.c core/throttle.h \
+	core/users.c core/users.h
+core_libcore_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ARGON2_CFLAGS) $(CRYPTO_CFLAGS)
 
 check_PROGRAMS += tests/unit/test-naming-order
 tests_unit_test_naming_order_SOURCES = tests/unit/test-naming-order.c tests/unit/test.h
@@ -25,3 +30,18 @@ check_PROGRAMS += tests/unit/test-full-sync
 tests_unit_test_full_sync_SOURCES = tests/unit/test-full-sync.c tests/unit/files.c tests/unit/files.h
 tests_unit_test_full_sync_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_full_sync_LDADD = $(CORE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-login
+tests_unit_test_login_SOURCES = tests/unit/test-login.c tests/unit/test.h
+tests_unit_test_login_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_login_LDADD = $(CORE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-password
+tests_unit_test_password_SOURCES = tests/unit/test-password.c tests/unit/test.h
+tests_unit_test_password_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_password_LDADD = $(CORE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-throttle
+tests_unit_test_throttle_SOURCES = tests/unit/test-throttle.c tests/unit/test.h
+tests_unit_test_throttle_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_throttle_LDADD = $(CORE_LIBS) $(TEST_LIBS)

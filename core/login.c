@@ -22,8 +22,8 @@ struct attempt {
 
 static int refuse(const struct attempt *a, const char *why, struct err *e)
 {
-	return err_set(e, a->crowd ? ERR_BUSY : ERR_BAD_LOGIN, "login as \"%.*s\": %s", (int)(a->name.len > 100 ? 100 : a->name.len),
-		       a->name.p, why);
+	return err_set(e, a->crowd ? ERR_BUSY : ERR_BAD_LOGIN, "login as \"%.*s\": %s",
+		       (int)(a->name.len > 100 ? 100 : a->name.len), a->name.p, why);
 }
 
 /* A place to hash: at once, or after waiting where waiting does no harm. */
@@ -197,12 +197,6 @@ out:
 	return rc;
 }
 
-/* 1 with the uid of a key that another server gave out, 0, -1. */
-static int legacy_key(struct server *s, const uint8_t hash[HOME_KEY_HASH_BYTES], char uid[ACCOUNT_UID_MAX + 1], struct err *e)
-{
-	return accounts_key_find(s->accounts, hash, uid, e);
-}
-
 int login_key(struct server *s, struct slice key, struct home **h, uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e)
 {
 	const char *dot = key.len ? memchr(key.p, '.', key.len) : NULL;
@@ -215,7 +209,7 @@ int login_key(struct server *s, struct slice key, struct home **h, uint8_t hash[
 		sha256((struct slice){ dot + 1, key.len - uid.len - 1 }, hash);
 	} else {
 		sha256(key, hash);
-		rc = legacy_key(s, hash, legacy_uid, e);
+		rc = accounts_key_find(s->accounts, hash, legacy_uid, e);
 		if (rc < 0)
 			return -1;
 		uid = rc ? slice_of(legacy_uid) : SLICE("");
@@ -234,7 +228,7 @@ int login_key_again(struct server *s, struct home *h, const uint8_t hash[HOME_KE
 	int rc = home_key_find(h, hash, e);
 
 	if (rc == 0) {
-		rc = legacy_key(s, hash, uid, e);
+		rc = accounts_key_find(s->accounts, hash, uid, e);
 		if (rc == 1 && strcmp(uid, home_uid(h)) != 0)
 			rc = 0;
 	}

@@ -154,7 +154,8 @@ static int try_place(struct password_slot *s, const char *base, int n, struct er
 	return 0;
 }
 
-int password_slot_take(struct password_slot *s, const char *base, int64_t workers, bool lowly, int64_t wait_ms, struct err *e)
+int password_slot_take(struct password_slot *s, const char *base, int64_t workers, bool lowly, int64_t wait_ms,
+		       struct err *e)
 {
 	int places = workers >= 4 && !lowly ? 2 : 1;
 	int64_t end_ms = clock_mono_ms() + wait_ms;

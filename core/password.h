@@ -46,7 +46,8 @@ struct password_slot {
 };
 #define PASSWORD_SLOT_INIT { -1 }
 /* Waits at most wait_ms, then ERR_BUSY. */
-int password_slot_take(struct password_slot *s, const char *base, int64_t workers, bool lowly, int64_t wait_ms, struct err *e);
+int password_slot_take(struct password_slot *s, const char *base, int64_t workers, bool lowly, int64_t wait_ms,
+		       struct err *e);
 void password_slot_leave(struct password_slot *s); /* accepts one that is not taken */
 
 #endif

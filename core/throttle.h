@@ -34,8 +34,8 @@ enum throttle_answer {
 
 /*
  * Before the password is looked at: counts this try as a failure, unless the answer is THROTTLE_SLOWED; one of the two below
- * takes that back. `address` is text:
- * an IPv4 address counts by itself, an IPv6 address by its /64, any other text as it is. Answer, or -1.
+ * takes that back. `address` is text: an IPv4 address counts by itself, an IPv6 address by its /64, any other text as it
+ * is. An answer, or -1.
  */
 int throttle_try(struct throttle *t, struct slice address, struct slice account, struct err *e);
 /* The password was right: forget the pair's failures, and that the address had one. 0 or -1. */
