@@ -490,20 +490,20 @@ int accounts_key_count(struct accounts *a, const char *uid, int64_t *n, struct e
 int account_name_check(struct slice name, struct err *e)
 {
 	if (name.len == 0)
-		return err_set(e, ERR_BAD_REQUEST, "is empty");
+		return err_set(e, ERR_BAD_REQUEST, "the user name is empty");
 	if (name.len > ACCOUNT_NAME_MAX)
-		return err_set(e, ERR_BAD_REQUEST, "has %zu bytes; at most %d", name.len, ACCOUNT_NAME_MAX);
+		return err_set(e, ERR_BAD_REQUEST, "the user name has %zu bytes; at most %d", name.len, ACCOUNT_NAME_MAX);
 	if (!utf8_valid(name))
-		return err_set(e, ERR_BAD_REQUEST, "is not UTF-8");
+		return err_set(e, ERR_BAD_REQUEST, "the user name is not UTF-8");
 	for (size_t i = 0, used; i < name.len; i += used) {
 		uint32_t c = utf8_decode(name.p + i, name.len - i, &used);
 
 		if (c < 0x20 || (c >= 0x7F && c < 0xA0))
-			return err_set(e, ERR_BAD_REQUEST, "has a control character");
+			return err_set(e, ERR_BAD_REQUEST, "the user name has a control character");
 		if (c == ':')
-			return err_set(e, ERR_BAD_REQUEST, "has a colon");
+			return err_set(e, ERR_BAD_REQUEST, "the user name has a colon");
 	}
 	if (name.p[0] == ' ' || name.p[name.len - 1] == ' ')
-		return err_set(e, ERR_BAD_REQUEST, "has a space at one end");
+		return err_set(e, ERR_BAD_REQUEST, "the user name has a space at one end");
 	return 0;
 }

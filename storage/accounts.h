@@ -47,7 +47,7 @@ void accounts_close(struct accounts *a); /* accepts NULL */
 
 /*
  * 0 when this can be a name: UTF-8, 1 to 255 bytes, no control character, no colon, no space at either end. Else -1 with
- * ERR_BAD_REQUEST and a message that goes behind "user name". Names are compared byte by byte.
+ * ERR_BAD_REQUEST. Names are compared byte by byte.
  */
 int account_name_check(struct slice name, struct err *e);
 

@@ -46,7 +46,8 @@ static int make_parents(const char *base, struct err *e)
 	snprintf(path, sizeof path, "%s", base);
 	for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
 		*at = 0;
-		if (mkdir(path, 0755) != 0 && errno != EEXIST)
+		/* Whatever the umask: others have to get through these to what is theirs. */
+		if (mkdir(path, 0755) == 0 ? chmod(path, 0755) != 0 : errno != EEXIST)
 			return err_errno(e, "cannot make %s", path);
 		*at = '/';
 	}

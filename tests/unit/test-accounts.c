@@ -328,11 +328,15 @@ static void test_makes_parents(void **state)
 	struct stat st;
 
 	(void)state;
+	umask(077);
 	snprintf(path, sizeof path, "%s/p/q/r", base);
 	assert_int_equal(base_dir_make(path, NULL), 0);
 	assert_int_equal(base_dir_make(path, NULL), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
+	snprintf(path, sizeof path, "%s/p/q", base);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0755);
 	snprintf(path, sizeof path, "%s/accounts.db/x", base);
 	assert_int_equal(base_dir_make(path, NULL), -1);
 	snprintf(path, sizeof path, "%s/accounts.db", base);
