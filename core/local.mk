@@ -45,3 +45,8 @@ check_PROGRAMS += tests/unit/test-throttle
 tests_unit_test_throttle_SOURCES = tests/unit/test-throttle.c tests/unit/test.h
 tests_unit_test_throttle_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_throttle_LDADD = $(CORE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-sync
+tests_unit_test_sync_SOURCES = tests/unit/test-sync.c tests/unit/test.h tests/unit/vectors.h
+tests_unit_test_sync_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sync_LDADD = $(CORE_LIBS) $(TEST_LIBS)

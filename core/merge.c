@@ -72,6 +72,7 @@ static int apply_notetypes(struct merge *m, struct home *h, struct collection *c
 		if (!m->notetypes.in[i].accept)
 			continue;
 		buf_set(&n->name, m->notetypes.in[i].name.data, m->notetypes.in[i].name.len);
+		n->mod_s = m->notetypes.in[i].mod_s;
 		n->usn = (int32_t)usn;
 		if (notetype_put(c, n, e) != 0)
 			return -1;
@@ -89,6 +90,7 @@ static int apply_decks(struct merge *m, struct home *h, struct collection *c, in
 		if (!m->decks.in[i].accept)
 			continue;
 		buf_set(&d->name, m->decks.in[i].name.data, m->decks.in[i].name.len);
+		d->mod_s = m->decks.in[i].mod_s;
 		d->usn = (int32_t)usn;
 		if (deck_put(c, d, e) != 0)
 			return -1;

@@ -207,19 +207,27 @@ fail:
 }
 
 /* Two incoming objects of one name: no client has such, but the file must stay sound. The later one gets the `+`. */
-static int part_twins(struct naming *p, struct collection *c, struct graves *deleted, struct err *e)
+static int part_twins(struct naming *p, struct collection *c, struct graves *deleted, int64_t now_s, struct err *e)
 {
+	struct buf folded = BUF_INIT(BUF_UNBOUNDED);
+	int rc = 0;
+
 	for (size_t k = 1; k < p->n_accepted; k++) {
 		struct naming_in *in = &p->in[p->by_name[k]];
 
 		if (!slice_eq(buf_slice(&p->in[p->by_name[k - 1]].folded), buf_slice(&in->folded)))
 			continue;
-		if (find_free(p, c, deleted, &in->name, &in->folded, e) != 0)
-			return -1;
+		rc = find_free(p, c, deleted, &in->name, &folded, e);
+		if (rc != 0)
+			break;
+		buf_set(&in->folded, folded.data, folded.len);
+		in->renamed = true;
+		in->mod_s = in->mod_s < now_s ? now_s : in->mod_s + 1;
 		qsort_r(p->by_name, p->n_accepted, sizeof *p->by_name, by_name, p->in);
 		k = 0;
 	}
-	return 0;
+	buf_release(&folded);
+	return rc;
 }
 
 int naming_plan(struct naming *p, struct collection *c, struct graves *deleted, int64_t min_usn, int64_t now_s, struct err *e)
@@ -238,7 +246,7 @@ int naming_plan(struct naming *p, struct collection *c, struct graves *deleted, 
 			p->by_name[p->n_accepted++] = i;
 	}
 	qsort_r(p->by_name, p->n_accepted, sizeof *p->by_name, by_name, p->in);
-	if (part_twins(p, c, deleted, e) != 0)
+	if (part_twins(p, c, deleted, now_s, e) != 0)
 		return -1;
 	for (size_t i = 0; i < p->n_in; i++) {
 		int64_t holder;

@@ -16,11 +16,12 @@
 
 struct naming_in { /* one incoming object */
 	int64_t id, mod_s;
-	struct slice wanted;   /* borrowed */
+	struct slice wanted;   /* borrowed; must outlive the plan */
 	bool here;             /* we have one of this id */
 	struct buf here_name;
 	bool accept;           /* the incoming one is to be stored */
 	struct buf name;       /* its final name */
+	bool renamed;          /* name is not the wanted one, and mod_s has become a time that makes every client take it */
 	struct buf folded;     /* of the final name */
 };
 
