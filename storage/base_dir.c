@@ -1,9 +1,11 @@
 /* See base_dir.h. */
 #include "storage/base_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
 /* "alice", or the number of a user without a name. */
@@ -54,6 +56,19 @@ static int make_parents(const char *base, struct err *e)
 	return 0;
 }
 
+static bool is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry = NULL;
+
+	while (dir && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			break;
+	if (dir)
+		closedir(dir);
+	return dir && !entry;
+}
+
 int base_dir_make(const char *base, struct err *e)
 {
 	struct stat st;
@@ -72,7 +87,8 @@ int base_dir_make(const char *base, struct err *e)
 		return err_set(e, ERR_INTERNAL, "%s is not a folder", base);
 	if (check_owner(base, st.st_uid, e) != 0)
 		return -1;
-	if (st.st_mode & 077)
-		return err_set(e, ERR_INTERNAL, "%s may be read by others (mode %03o): chmod 700 it", base, (unsigned)st.st_mode & 0777);
-	return 0;
+	if (!(st.st_mode & 077) || (is_empty(base) && chmod(base, 0700) == 0))
+		return 0;
+	return err_set(e, ERR_INTERNAL, "%s may be read by others (mode %03o): chmod 700 it", base,
+		       (unsigned)st.st_mode & 0777);
 }

@@ -314,12 +314,22 @@ static void test_not_ours(void **state)
 static void test_open_to_others(void **state)
 {
 	struct err e = ERR_INIT;
+	struct stat st;
 
-	(void)state;
 	assert_int_equal(chmod(base, 0750), 0);
 	assert_null(accounts_open(base, false, false, &e));
 	assert_non_null(strstr(e.msg, "may be read by others (mode 750): chmod 700 it"));
 	assert_int_equal(chmod(base, 0700), 0);
+
+	/* One that nobody has filled is shut instead. */
+	accounts_close(*state);
+	nftw(base, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	assert_int_equal(mkdir(base, 0700), 0);
+	assert_int_equal(chmod(base, 0755), 0);
+	*state = accounts_open(base, false, false, NULL);
+	assert_non_null(*state);
+	assert_int_equal(stat(base, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
 }
 
 static void test_makes_parents(void **state)
