@@ -24,6 +24,8 @@ struct key {
 static const struct key keys[] = {
 	{ "SYNC_BASE", FOLDER, AT(sync_base), LOCALSTATEDIR "/lib/ankisync" },
 	{ "MAX_SYNC_PAYLOAD_MEGS", NUMBER, AT(max_payload_megs), "100", 1, 1000000 },
+	{ "MEDIA_FILE_MEGS", NUMBER, AT(media_file_megs), "100", 1, 2000 },
+	{ "KEEP_FREE_MEGS", NUMBER, AT(keep_free_megs), "256", 0, 1000000000 },
 	{ "UPLOAD_SECONDS", NUMBER, AT(upload_seconds), "300", 10, 86400 },
 	{ "LOCK_SECONDS", NUMBER, AT(lock_seconds), "20", 1, 25 },
 	{ "WORKERS", NUMBER, AT(workers), "4", 1, 1024 },

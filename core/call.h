@@ -50,6 +50,7 @@ struct reply {
 	/* Or a stream (download, media): read to its end after the handler returned and every lock was let go. */
 	struct source *stream;
 	uint64_t stream_bytes;    /* exactly what the stream will give */
+	bool packed;              /* compressed already (media): compression would cost time and gain nothing */
 	void (*stream_end)(struct reply *r); /* frees the stream; may be NULL */
 	void *stream_owner;
 };

@@ -7,7 +7,10 @@ core_libcore_a_SOURCES = \
 	core/graves.c core/graves.h \
 	core/incoming.c core/incoming.h \
 	core/login.c core/login.h \
+	core/media_pack.c core/media_pack.h \
 	core/media_sync.c core/media_sync.h \
+	core/media_upload.c \
+	core/media_zip.c core/media_zip.h \
 	core/merge.c core/merge.h \
 	core/merge_reply.c \
 	core/meta.c core/meta.h \
@@ -17,9 +20,11 @@ core_libcore_a_SOURCES = \
 	core/normal_sync.c core/normal_sync.h \
 	core/password.c core/password.h \
 	core/phc.c core/phc.h \
+	core/quota.c core/quota.h \
+	core/spool.c core/spool.h \
 	core/throttle.c core/throttle.h \
 	core/users.c core/users.h
-core_libcore_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ARGON2_CFLAGS) $(CRYPTO_CFLAGS)
+core_libcore_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ARGON2_CFLAGS) $(CRYPTO_CFLAGS) $(ARCHIVE_CFLAGS) $(ZLIB_CFLAGS)
 
 check_PROGRAMS += tests/unit/test-naming-order
 tests_unit_test_naming_order_SOURCES = tests/unit/test-naming-order.c tests/unit/test.h
@@ -50,3 +55,13 @@ check_PROGRAMS += tests/unit/test-sync
 tests_unit_test_sync_SOURCES = tests/unit/test-sync.c tests/unit/test.h tests/unit/vectors.h
 tests_unit_test_sync_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sync_LDADD = $(CORE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-media-zip
+tests_unit_test_media_zip_SOURCES = tests/unit/test-media-zip.c tests/unit/zips.c tests/unit/zips.h tests/unit/test.h
+tests_unit_test_media_zip_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ZLIB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_media_zip_LDADD = $(CORE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-media-sync
+tests_unit_test_media_sync_SOURCES = tests/unit/test-media-sync.c tests/unit/zips.c tests/unit/zips.h tests/unit/test.h
+tests_unit_test_media_sync_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ZLIB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_media_sync_LDADD = $(CORE_LIBS) $(TEST_LIBS)

@@ -3,8 +3,11 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
+#include "core/quota.h"
 #include "storage/collection.h"
 #include "storage/home.h"
+#include "storage/media.h"
 #include "storage/settings.h"
 
 enum { VERSION_LEAST = 8, VERSION_MOST = 11, VERSION_SCHED_2 = 9, VERSION_TIME_ZONE = 10 };
@@ -68,25 +71,42 @@ static int parse(struct call *c, int64_t *version, struct err *e)
 	return rc;
 }
 
-static void print(struct buf *out, const struct session_stamp *stamp, bool empty, int64_t media_usn, const char *reason)
+/* A damaged media index must not keep the collection from syncing: the media sync that follows tells the user. */
+static int media_usn_or_0(struct home *h, int64_t *usn, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (media_usn(h, usn, &why) == 0)
+		return 0;
+	if (why.kind != ERR_DAMAGED) {
+		if (e)
+			*e = why;
+		return -1;
+	}
+	log_event(LOG_LEVEL_ERROR, "media damaged", "user", home_uid(h), "why", why.msg, NULL);
+	*usn = 0;
+	return 0;
+}
+
+static void print(struct buf *out, const struct session_stamp *stamp, bool empty, int64_t media, const char *message, bool go_on)
 {
 	buf_printf(out, "{\"mod\":%lld,\"scm\":%lld,\"usn\":%lld,\"ts\":%lld,\"msg\":", (long long)stamp->mod_ms,
 		   (long long)stamp->scm_ms, (long long)stamp->usn, (long long)clock_now_s());
-	json_put_str(out, slice_of(reason ? reason : ""));
+	json_put_str(out, slice_of(message));
 	buf_printf(out, ",\"cont\":%s,\"hostNum\":0,\"empty\":%s,\"media_usn\":%lld,\"musn\":%lld,\"uname\":\"\"}",
-		   reason ? "false" : "true", empty ? "true" : "false", (long long)media_usn, (long long)media_usn);
+		   go_on ? "true" : "false", empty ? "true" : "false", (long long)media, (long long)media);
 }
 
 int meta_run(struct server *s, struct home *h, struct call *c, struct reply *r, struct err *e)
 {
 	struct collection *collection;
 	struct session_stamp stamp;
+	struct buf notice = BUF_INIT(BUF_UNBOUNDED);
 	struct session session;
 	const char *reason = NULL;
-	int64_t version;
+	int64_t version, media;
 	bool empty = true;
 
-	(void)s;
 	if (parse(c, &version, e) != 0 || meta_stamp(h, &collection, &stamp, e) != 0)
 		return -1;
 	if (collection && collection_is_empty(collection, &empty, e) != 0)
@@ -95,6 +115,9 @@ int meta_run(struct server *s, struct home *h, struct call *c, struct reply *r, 
 		return -1;
 	if (session_load(h, &session, e) != 0 || session_note_meta(h, &session, c->session_key, &stamp, e) != 0)
 		return -1;
-	print(&r->body, &stamp, empty, 0, reason);
+	if (media_usn_or_0(h, &media, e) != 0 || quota_notice(s, h, &notice, e) != 0)
+		return -1;
+	print(&r->body, &stamp, empty, media, reason ? reason : buf_str(&notice), !reason);
+	buf_release(&notice);
 	return 0;
 }

@@ -23,6 +23,9 @@ static const struct method methods[] = {
 	{ "download", AREA_SYNC, METHOD_LOCKED | METHOD_NO_BODY, 0, full_download },
 	{ "begin", AREA_MSYNC, METHOD_LOCKED, SMALL, media_begin },
 	{ "mediaChanges", AREA_MSYNC, METHOD_LOCKED, SMALL, media_changes },
+	{ "uploadChanges", AREA_MSYNC, METHOD_STREAM, 0, media_upload },
+	{ "downloadFiles", AREA_MSYNC, METHOD_LOCKED, SMALL, media_download },
+	{ "mediaSanity", AREA_MSYNC, METHOD_LOCKED, SMALL, media_sanity },
 };
 
 const struct method *method_find(enum call_area area, struct slice name)
