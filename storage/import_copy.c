@@ -195,7 +195,7 @@ static int attach(struct import_copy *c, struct err *e)
 	sqlite3_stmt *st = NULL;
 	int rc = -1;
 
-	snprintf(uri, sizeof uri, "file:%s?immutable=1", c->from->path);
+	snprintf(uri, sizeof uri, "file:%s?immutable=1&mode=ro", c->from->path);
 	c->to->trusted = true;
 	if (sqlite3_prepare_v2(c->to->db, "ATTACH ?1 AS src", -1, &st, NULL) != SQLITE_OK)
 		sql_err(c->to, e, "attach");
