@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/sandbox.h"
+#include "base/utf8.h"
 #include "storage/import_file.h"
 
 #define RESULT_FORMAT(type) \
@@ -100,8 +101,23 @@ static bool wait_until(pid_t child, int *status, int64_t deadline)
 	}
 }
 
+/* What the child says may hold bytes of the file. It becomes one line of UTF-8 that fits into a message whole. */
+static void clean(struct slice text, struct buf *out)
+{
+	for (size_t at = 0, used; at < text.len && text.p[at] != '\n'; at += used) {
+		uint32_t code = utf8_decode(text.p + at, text.len - at, &used);
+
+		if (code >= 0x20 && code != 0x7f)
+			utf8_put(out, code);
+		if (out->overflow)
+			break;
+	}
+}
+
 static int understand(int status, bool in_time, int seconds, const struct buf *answer, struct import_result *r, struct err *e)
 {
+	struct buf words = BUF_INIT(sizeof e->msg - 1);
+
 	if (!in_time)
 		return err_set(e, ERR_REFUSED, "The collection could not be checked within %d seconds. "
 			       "The administrator can allow more time (UPLOAD_SECONDS).", seconds);
@@ -119,7 +135,10 @@ static int understand(int status, bool in_time, int seconds, const struct buf *a
 	case ERR_FULL:
 	case ERR_CUT_OFF:
 	case ERR_INTERNAL:
-		return err_set(e, (enum err_kind)WEXITSTATUS(status), "%.*s", (int)strcspn(buf_str(answer), "\n"), buf_str(answer));
+		clean(buf_slice(answer), &words);
+		err_set(e, (enum err_kind)WEXITSTATUS(status), "%s", buf_str(&words));
+		buf_release(&words);
+		return -1;
 	default:
 		return err_set(e, ERR_INTERNAL, "import: the child ended with status %d", WEXITSTATUS(status));
 	}

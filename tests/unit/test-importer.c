@@ -4,6 +4,7 @@
  */
 #include "storage/importer.h"
 
+#include "base/utf8.h"
 #include "storage/schema18.h"
 #include "tests/unit/files.h"
 
@@ -49,6 +50,60 @@ static void test_upgrade(void **state)
 		expect_import(files_golden(pairs[i][0], "src"), files_path("dst"));
 		files_same(files_path("dst"), files_golden(pairs[i][1], "want"), true);
 	}
+}
+
+/* Every place in the file where these bytes are. */
+static unsigned replace_bytes(const char *path, const char *from, const char *to, size_t n)
+{
+	size_t bytes = files_size(path);
+	char *all = malloc(bytes);
+	FILE *f = fopen(path, "r");
+	unsigned found = 0;
+
+	assert_int_equal(fread(all, 1, bytes, f), bytes);
+	fclose(f);
+	for (size_t i = 0; i + n <= bytes; i++)
+		if (memcmp(all + i, from, n) == 0) {
+			files_write(path, i, to, n);
+			found++;
+		}
+	free(all);
+	return found;
+}
+
+#define WITHOUT_17_18 \
+	"PRAGMA journal_mode=DELETE; ALTER TABLE tags RENAME TO t; CREATE TABLE tags (tag text PRIMARY KEY, usn integer);" \
+	"INSERT INTO tags SELECT tag, usn FROM t; DROP TABLE t; ALTER TABLE graves RENAME TO g;" \
+	"CREATE TABLE graves (usn integer, oid integer, type integer); INSERT INTO graves SELECT usn, oid, type FROM g; DROP TABLE g;"
+
+/* Versions that clients only leave behind when they die half-way. Option groups are the difference. */
+static void test_versions_between(void **state)
+{
+	const char *src = files_golden("old-11", "src"), *dst = files_path("dst");
+
+	(void)state;
+	files_sql(src, "CREATE TABLE deck_config (id integer PRIMARY KEY, name text, mtime_secs, usn, config blob);"
+		       "INSERT INTO deck_config SELECT CAST(key AS integer), value ->> 'name', value ->> 'mod', value ->> 'usn',"
+		       " CAST(value AS blob) FROM col, json_each(dconf);"
+		       "CREATE TABLE tags (tag text PRIMARY KEY, usn integer); INSERT INTO tags SELECT key, value FROM col, json_each(col.tags);"
+		       "CREATE TABLE config (KEY text PRIMARY KEY, usn integer, mtime_secs integer, val blob);"
+		       "INSERT INTO config SELECT key, 0, 0, CAST(CASE type WHEN 'true' THEN type WHEN 'false' THEN type ELSE json_quote(value) END AS blob)"
+		       " FROM col, json_each(conf); UPDATE col SET ver = 14, conf = '', dconf = '', tags = ''");
+	expect_import(src, dst);
+	files_same(dst, files_golden("old-18", "want"), true);
+
+	files_golden("old-18", "src");
+	files_sql(src, WITHOUT_17_18 "UPDATE col SET ver = 15");
+	assert_int_equal(replace_bytes(src, "\x5d\x00\x00\x20\x40", "\x5d\x00\x00\x7a\x43", 5), 3); /* 2.5 -> 250.0 */
+	expect_import(src, dst);
+	files_same(dst, files_path("want"), true);
+
+	files_golden("old-18", "src");
+	files_sql(src, WITHOUT_17_18 "UPDATE col SET ver = 15; UPDATE cards SET factor = 1900, usn = 3");
+	assert_int_equal(replace_bytes(src, "\x5d\x00\x00\x20\x40", "\x5d\x00\x00\x02\x43", 5), 3); /* 2.5 -> 130.0 */
+	expect_import(src, dst);
+	assert_string_equal(files_ask(dst, "SELECT group_concat(DISTINCT factor || '/' || usn) FROM cards"), "2500/8");
+	assert_string_equal(files_ask(dst, "SELECT sum(instr(config, x'5d00002040') > 0) FROM deck_config"), "3");
 }
 
 static void test_result(void **state)
@@ -363,6 +418,66 @@ static void test_disguised_view(void **state)
 	expect_refusal("disguised view", src, "");
 }
 
+/* Rows that share one chain of pages: 20 MB that would become 160. The child may write so much and no more. */
+static void test_shared_pages(void **state)
+{
+	enum { PAGE = 4096, HEADER = 8, ROWID_AT = 4 }; /* behind a length of four bytes */
+	const char *src = files_golden("new-18", "src");
+	unsigned char page[PAGE], shared[PAGE] = { 13 };
+	size_t root, cell, bytes, at = PAGE, rows = 0;
+	FILE *f;
+
+	(void)state;
+	files_sql(src, "PRAGMA journal_mode=DELETE; DROP INDEX ix_notes_usn; DROP INDEX ix_notes_csum; DROP INDEX idx_notes_mid;"
+		       "INSERT INTO notes VALUES (1, 'g', 1, 1, 0, '', hex(zeroblob(10000835)), 'x', 1, 0, '')");
+	root = (size_t)atoi(files_ask(src, "SELECT rootpage FROM sqlite_schema WHERE name = 'notes'"));
+	f = fopen(src, "r");
+	assert_int_equal(fseek(f, (long)((root - 1) * PAGE), SEEK_SET), 0);
+	assert_int_equal(fread(page, 1, PAGE, f), PAGE);
+	fclose(f);
+	/* A leaf with one cell, which lies at the end of the page. */
+	assert_int_equal(page[0], 13);
+	assert_int_equal(page[3] << 8 | page[4], 1);
+	cell = (size_t)(page[HEADER] << 8 | page[HEADER + 1]);
+	bytes = PAGE - cell;
+	while (HEADER + 2 * (rows + 1) + bytes <= at) {
+		at -= bytes;
+		memcpy(shared + at, page + cell, bytes);
+		shared[HEADER + 2 * rows] = (unsigned char)(at >> 8);
+		shared[HEADER + 2 * rows + 1] = (unsigned char)at;
+		shared[at + ROWID_AT] = (unsigned char)++rows;
+	}
+	shared[4] = (unsigned char)rows;
+	shared[5] = (unsigned char)(at >> 8);
+	shared[6] = (unsigned char)at;
+	assert_true(rows >= 8);
+	files_write(src, (root - 1) * PAGE, shared, PAGE);
+	assert_string_equal(files_ask(src, "SELECT count(*) || ' ' || sum(length(flds)) FROM notes"), "8 160013360");
+	expect_refusal("shared pages", src, "more than its length allows");
+}
+
+/* What a file says about itself is shown to its user: as one line of UTF-8. */
+static void test_words(void **state)
+{
+	static const char *const odd[] = { "x'f7ff'", "'a' || char(10) || 'b'", "char(7)", "printf('%.300c', 'x')", "replace(printf('%.90c', 'x'), 'x', char(228))" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+		const char *src = files_golden("rich-18", "src");
+		struct import_result r;
+		struct err e;
+		char sql[200];
+
+		snprintf(sql, sizeof sql, "PRAGMA journal_mode=DELETE; UPDATE col SET mod = CAST(%s AS text)", odd[i]);
+		files_sql(src, sql);
+		assert_int_equal(import(src, files_path("dst"), &r, &e), -1);
+		assert_int_equal(e.kind, ERR_REFUSED);
+		assert_true(utf8_valid(slice_of(e.msg)));
+		for (const char *p = e.msg; *p; p++)
+			assert_true((unsigned char)*p >= 0x20);
+	}
+}
+
 static void test_utf16(void **state)
 {
 	static const char *const encodings[] = { "UTF-16le", "UTF-16be" };
@@ -442,10 +557,10 @@ static void test_not_there(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_own_schema),    TEST(test_upgrade),        TEST(test_result),
+		TEST(test_own_schema),    TEST(test_upgrade),        TEST(test_versions_between), TEST(test_result),
 		TEST(test_file_form),     TEST(test_mended),         TEST(test_refused),
 		TEST(test_not_a_file),    TEST(test_damaged_pages),  TEST(test_lost_rows),
-		TEST(test_disguised_view), TEST(test_utf16),         TEST(test_created),
+		TEST(test_disguised_view), TEST(test_shared_pages),    TEST(test_words),           TEST(test_utf16),          TEST(test_created),
 		TEST(test_deadline),      TEST(test_not_there),
 	};
 
