@@ -22,8 +22,12 @@ struct json_limits {
 	int depth;         /* nesting of containers */
 };
 
-/* hardening.md §4; depth 127 is what official accepts (collection-format.md §3.1). */
-#define JSON_LIMITS_PAYLOAD ((struct json_limits){ (size_t)64 << 20, 100000, 1000000, 127 })
+/*
+ * hardening.md §4; depth 127 is what official accepts (collection-format.md §3.1). The text may be longer than the 64 MiB
+ * named there: a client puts 250 notes into one chunk whatever their size, and one that is refused can never sync again.
+ * (MAX_SYNC_PAYLOAD_MEGS limits it as well.)
+ */
+#define JSON_LIMITS_PAYLOAD ((struct json_limits){ (size_t)256 << 20, 100000, 1000000, 127 })
 #define JSON_LIMITS_SMALL ((struct json_limits){ 65536, 64, 1024, 8 }) /* header, login */
 
 /*
