@@ -1,6 +1,7 @@
 /* See check.h. Nothing is made or changed here: an administrator may run this as another user than the workers. */
 #include "fcgi/check.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -14,19 +15,38 @@ static const char *user_name(uid_t uid)
 	return p ? p->pw_name : "a user without a name";
 }
 
+/* Would a worker be able to make it? It makes missing parents, too. */
 static int check_parent(const char *path)
 {
-	const char *slash = strrchr(path, '/');
 	char parent[4096];
+	char *slash;
 
-	snprintf(parent, sizeof parent, "%.*s", (int)(slash > path ? slash - path : 1), path);
-	if (faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0) {
-		printf("note: %s does not exist yet; the first worker makes it\n", path);
-		return 0;
+	snprintf(parent, sizeof parent, "%s", path);
+	while ((slash = strrchr(parent, '/')) != NULL) {
+		*slash = 0;
+		if (faccessat(AT_FDCWD, *parent ? parent : "/", W_OK | X_OK, AT_EACCESS) == 0) {
+			printf("note: %s does not exist yet; the first worker makes it\n", path);
+			return 0;
+		}
+		if (errno != ENOENT)
+			break;
 	}
 	printf("problem: %s does not exist, and %s cannot make it: install -d -m 700 -o %s %s\n", path, user_name(geteuid()),
 	       user_name(geteuid()), path);
 	return 1;
+}
+
+static bool is_empty(const char *path)
+{
+	DIR *d = opendir(path);
+	int entries = 0;
+
+	if (!d)
+		return false;
+	while (entries < 3 && readdir(d))
+		entries++;
+	closedir(d);
+	return entries <= 2; /* . and .. */
 }
 
 static int check_space(const char *path)
@@ -66,7 +86,9 @@ static int check_folder(const char *path)
 		printf("problem: %s is not a folder\n", path);
 		return 1;
 	}
-	if (st.st_mode & 077) {
+	if (st.st_mode & 077 && is_empty(path)) {
+		printf("note: %s is open to others (mode %03o); the first worker shuts it\n", path, (unsigned)st.st_mode & 0777);
+	} else if (st.st_mode & 077) {
 		printf("problem: %s is open to others (mode %03o): chmod 700 %s\n", path, (unsigned)st.st_mode & 0777, path);
 		problems++;
 	}

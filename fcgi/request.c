@@ -94,6 +94,7 @@ static int ended(struct body_source *b, struct err *e)
 	if (b->has_length && b->got != b->length)
 		return err_set(e, ERR_BAD_REQUEST, "body: %llu of %llu bytes", (unsigned long long)b->got,
 			       (unsigned long long)b->length);
+	b->ended = true;
 	return 0;
 }
 

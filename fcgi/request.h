@@ -45,6 +45,7 @@ struct body_source {
 	bool has_length;
 	uint64_t length, got;
 	int64_t start_ms;
+	bool ended; /* in good order */
 };
 void body_source_init(struct body_source *b, FCGX_Stream *in, const struct request *rq);
 

@@ -72,12 +72,6 @@ static enum log_level level_of(enum err_kind kind)
 	}
 }
 
-/* The largest payload that any method takes; narrower limits are core's. */
-static uint64_t payload_limit(const struct server *s)
-{
-	return (uint64_t)s->config->max_payload_megs * 3 << 20;
-}
-
 /* 0 when a 200 was sent or begun, -1 with *e when an error is to be sent. */
 static int run_method(struct server *s, struct exchange *x, struct source *body, struct served *result, struct err *e)
 {
@@ -86,7 +80,7 @@ static int run_method(struct server *s, struct exchange *x, struct source *body,
 	int rc = -1;
 
 	reply_init(&r);
-	zstd_source_init(&payload, body, payload_limit(s));
+	zstd_source_init(&payload, body, server_max_payload(s)); /* narrower limits are core's */
 	if (call_from_header(x, &payload.source, e) != 0 || call_run(s, x->route.method, &x->call, &r, e) != 0)
 		goto out;
 	zstd_source_release(&payload);
@@ -114,12 +108,14 @@ out:
 	return rc;
 }
 
-static int run_page(struct exchange *x)
+static int run_page(struct exchange *x, struct source *body)
 {
 	struct buf page = BUF_INIT(BUF_UNBOUNDED);
 	bool head = slice_eq_str(x->rq->verb, "HEAD");
 	struct err gone;
+	char nothing;
 
+	(void)body->read(body, &nothing, 1, &gone); /* to its end, so that the connection can serve again */
 	if (x->route.kind == ROUTE_PAGE)
 		page_print(&page, x->rq);
 	if (reply_page(x->out, x->route.kind == ROUTE_PAGE ? "text/html; charset=utf-8" : "text/plain", buf_slice(&page), head,
@@ -140,7 +136,7 @@ void serve(struct server *s, const struct request *rq, int parsed, const struct 
 	if (parsed != 0)
 		e = *complaint;
 	else if (route_find(rq->verb, rq->path, &x.route, &e) == 0)
-		rc = x.route.kind == ROUTE_METHOD ? run_method(s, &x, body, result, &e) : run_page(&x);
+		rc = x.route.kind == ROUTE_METHOD ? run_method(s, &x, body, result, &e) : run_page(&x, body);
 	if (rc != 0) {
 		result->status = reply_status(e.kind);
 		result->cut_off = e.kind == ERR_CUT_OFF;

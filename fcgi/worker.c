@@ -135,25 +135,81 @@ static bool life_over(const struct life *l)
 /* --- connections --- */
 
 /*
+ * A web server may want to keep its connections (FCGI_KEEP_CONN). Closing one against its will would cost it a request now
+ * and then; waiting on a single one would lose this worker to everybody else. So a few idle ones are watched beside the
+ * listening socket. (A request on one of them still waits for the request at hand, while another worker may be free: the
+ * shipped configurations do not keep connections.)
+ */
+enum { KEPT_MAX = 16 };
+
+struct pool {
+	int ep;
+	FCGX_Request slots[KEPT_MAX + 1];
+};
+
+/*
  * Waiting is done here and not in accept, as the signals have to be let in at this point alone. EPOLLEXCLUSIVE wakes one of
  * the workers that share the socket; it does not block in accept should another one have been quicker.
  */
-static int listen_begin(struct err *e)
+static int pool_open(struct pool *p, struct err *e)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
-	int flags = fcntl(LISTEN_FD, F_GETFL), ep;
+	int flags = fcntl(LISTEN_FD, F_GETFL);
 
+	p->ep = -1;
+	for (size_t i = 0; i <= KEPT_MAX; i++)
+		FCGX_InitRequest(&p->slots[i], LISTEN_FD, FCGI_FAIL_ACCEPT_ON_INTR);
 	if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) != 0)
 		return err_errno(e, "socket on descriptor 0");
-	ep = epoll_create1(EPOLL_CLOEXEC);
-	if (ep < 0)
+	p->ep = epoll_create1(EPOLL_CLOEXEC);
+	if (p->ep < 0)
 		return err_errno(e, "epoll_create1");
-	if (epoll_ctl(ep, EPOLL_CTL_ADD, LISTEN_FD, &event) != 0) {
-		err_errno(e, "socket on descriptor 0");
-		close(ep);
-		return -1;
+	if (epoll_ctl(p->ep, EPOLL_CTL_ADD, LISTEN_FD, &event) != 0)
+		return err_errno(e, "socket on descriptor 0");
+	return 0;
+}
+
+static void pool_close(struct pool *p)
+{
+	for (size_t i = 0; i <= KEPT_MAX; i++)
+		FCGX_Free(&p->slots[i], 1);
+	if (p->ep >= 0)
+		close(p->ep);
+}
+
+/* A slot without a connection, or NULL; at least one is free whenever the worker waits. */
+static FCGX_Request *pool_free_slot(struct pool *p)
+{
+	for (size_t i = 0; i <= KEPT_MAX; i++) {
+		if (p->slots[i].ipcFd < 0)
+			return &p->slots[i];
 	}
-	return ep;
+	return NULL;
+}
+
+/* The slot with something to read, or a free one for a new connection; NULL: nothing came within `ms` (-1: for ever). */
+static FCGX_Request *pool_wait(struct pool *p, int ms, const sigset_t *waiting)
+{
+	struct epoll_event event;
+	FCGX_Request *slot;
+
+	if (epoll_pwait(p->ep, &event, 1, ms, waiting) != 1)
+		return NULL;
+	slot = event.data.ptr;
+	if (!slot)
+		return pool_free_slot(p);
+	epoll_ctl(p->ep, EPOLL_CTL_DEL, slot->ipcFd, NULL);
+	return slot;
+}
+
+/* After FCGX_Finish_r: watch the connection if it is still there. */
+static void pool_keep(struct pool *p, FCGX_Request *slot)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data = { .ptr = slot } };
+
+	if (slot->ipcFd >= 0 &&
+	    (!pool_free_slot(p) || epoll_ctl(p->ep, EPOLL_CTL_ADD, slot->ipcFd, &event) != 0))
+		FCGX_Free(slot, 1);
 }
 
 static void set_alarm(int seconds)
@@ -200,7 +256,21 @@ static int accept_request(FCGX_Request *fcgx, struct err *e)
 	}
 }
 
-static bool serve_connection(struct server *s, FCGX_Request *fcgx)
+/*
+ * A reply that stopped half-way must not look complete. nginx takes a connection without an end record for a complete reply;
+ * a record of no known version makes every web server cut the client's connection.
+ */
+static void break_off(FCGX_Request *fcgx)
+{
+	static const char no_record[8];
+	ssize_t put = write(fcgx->ipcFd, no_record, sizeof no_record);
+
+	(void)put; /* gone already: just as well */
+	FCGX_Free(fcgx, 1);
+}
+
+/* Returns whether the storage turned out to be out of reach. */
+static bool serve_request(struct server *s, struct pool *p, FCGX_Request *fcgx)
 {
 	struct request rq;
 	struct err e = ERR_INIT;
@@ -212,62 +282,45 @@ static bool serve_connection(struct server *s, FCGX_Request *fcgx)
 	body_source_init(&body, fcgx->in, &rq);
 	fcgx_sink_init(&out, fcgx->out);
 	serve(s, &rq, parsed, &e, &body.source, &out.sink, &served);
-	if (!served.broken)
-		FCGX_Finish_r(fcgx);
-	/*
-	 * Without the end record the web server cuts the client's connection, too. A connection that was to be kept is closed
-	 * as well: waiting on it, this worker would be lost to everybody else.
-	 */
-	FCGX_Free(fcgx, 1);
+	if (served.broken) {
+		break_off(fcgx);
+		return served.cut_off;
+	}
+	FCGX_Finish_r(fcgx);
+	if (!body.ended) /* the rest of the body would be taken for the next request */
+		FCGX_Free(fcgx, 1);
+	pool_keep(p, fcgx);
 	return served.cut_off;
 }
 
 int worker_run(struct server *s, struct err *e)
 {
-	FCGX_Request fcgx;
+	struct pool pool;
 	struct life life;
 	sigset_t waiting;
-	int ep = -1, rests = 0, rc = -1;
+	int rests = 0, got = 0;
 
-	if (FCGX_Init() != 0 || FCGX_InitRequest(&fcgx, LISTEN_FD, FCGI_FAIL_ACCEPT_ON_INTR) != 0)
+	if (FCGX_Init() != 0)
 		return err_set(e, ERR_INTERNAL, "libfcgi does not start");
 	set_signals(&waiting); /* after FCGX_Init, which has handlers of its own */
 	life_begin(&life);
-	ep = listen_begin(e);
-	if (ep < 0)
-		goto out;
-	while (!life_over(&life)) {
-		struct epoll_event event;
-		int n = epoll_pwait(ep, &event, 1, rests < RESTS || life.due ? REST_MS : -1, &waiting);
+	if (pool_open(&pool, e) != 0)
+		got = -1;
+	while (got >= 0 && !life_over(&life)) {
+		FCGX_Request *fcgx = pool_wait(&pool, rests < RESTS || life.due ? REST_MS : -1, &waiting);
 
 		if (asked_to_reopen) {
 			asked_to_reopen = 0;
 			log_reopen();
 		}
-		if (n < 0 && errno != EINTR) {
-			err_errno(e, "epoll_pwait");
-			goto out;
-		}
-		if (n == 1) {
-			n = accept_request(&fcgx, e);
-			if (n < 0)
-				goto out;
-			if (n == 1) {
-				life_count(&life, serve_connection(s, &fcgx));
-				rests = 0;
-			}
-		} else if (n == 0) {
-			rests++;
-		}
-		if (n >= 0)
-			server_rest(s);
+		got = fcgx ? accept_request(fcgx, e) : 0;
+		if (got > 0)
+			life_count(&life, serve_request(s, &pool, fcgx));
+		rests = got > 0 ? 0 : rests + 1;
+		server_rest(s);
 	}
-	rc = 0;
-out:
-	FCGX_Free(&fcgx, 1);
-	if (ep >= 0)
-		close(ep);
+	pool_close(&pool);
 	if (life.statm >= 0)
 		close(life.statm);
-	return rc;
+	return got < 0 ? -1 : 0;
 }

@@ -69,6 +69,11 @@ int call_run(struct server *s, const struct method *m, struct call *c, struct re
 	return buf_append(&r->body, c->payload.data, c->payload.len, e);
 }
 
+uint64_t server_max_payload(const struct server *s)
+{
+	return (uint64_t)s->config->max_payload_megs * 3 << 20;
+}
+
 void reply_init(struct reply *r)
 {
 	*r = (struct reply){ .body = BUF_INIT(BUF_UNBOUNDED) };
