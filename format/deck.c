@@ -257,7 +257,6 @@ int deck_from_json(struct deck *d, struct json_object *v, struct err *e)
 	int rc = -1;
 
 	object_init(&o, &common);
-	o.last_wins = true;
 	o.own = &in;
 	if (keys_read(&o, head_keys, v, e) != 0)
 		goto out;

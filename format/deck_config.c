@@ -31,13 +31,20 @@ static const Pb__DeckConfig born = {
 	.wait_for_audio = true,
 };
 
-/* All of it or nothing: one missing or mistyped key, and the sub-object is that of a new group. */
+/*
+ * All of it or nothing: one missing or mistyped key, and the sub-object is that of a new group. Of a doubled key the last
+ * one counts here, while it is an error one level up.
+ */
 static bool read_inner(struct object *o, const struct key *k, struct json_object *v)
 {
 	Pb__DeckConfig *c = (Pb__DeckConfig *)o->m, before = *c;
 	size_t start = o->unknown.len, empty;
+	int rc;
 
-	if (!json_is_object(v) || keys_read(o, k->inner, v, NULL) != 0) {
+	o->keys_once = false;
+	rc = json_is_object(v) ? keys_read(o, k->inner, v, NULL) : -1;
+	o->keys_once = true;
+	if (rc != 0) {
 		*c = before;
 		return !o->infinite;
 	}
@@ -210,6 +217,7 @@ int deck_config_from_json(struct deck_config *c, struct json_object *v, struct e
 	int rc = -1;
 
 	object_init(&o, &config);
+	o.keys_once = true;
 	if (keys_read(&o, keys, v, e) != 0)
 		goto out;
 	keys_put_unknown(&o.unknown, v, tables);

@@ -242,7 +242,7 @@ int keys_read(struct object *o, const struct key *table, struct json_object *v, 
 		struct json_object *member = NULL;
 		bool present = json_has(v, k->name, &member);
 
-		if (present && !o->last_wins && json_twice(v, k->name))
+		if (present && o->keys_once && json_twice(v, k->name))
 			return err_set(e, ERR_BAD_REQUEST, "key %s stands twice", k->name);
 		if (read_value(o, k, present, member, e) != 0)
 			return -1;
@@ -291,12 +291,28 @@ static int64_t load_int(const struct object *o, const ProtobufCMessage *m, const
 	return *(int32_t *)p.at;
 }
 
+/* A field may hold more than its key accepts: clients would refuse the whole reply. Official wraps, so do we. */
+static int64_t narrow(enum word word, int64_t v)
+{
+	switch (word) {
+	case U8:
+		return (uint8_t)v;
+	case U16:
+		return (uint16_t)v;
+	case I32:
+	case I32_STR:
+		return (int32_t)(uint32_t)v;
+	default:
+		return v;
+	}
+}
+
 int64_t key_int(const struct object *o, const struct key *k)
 {
 	int64_t v = load_int(o, o->m, k);
 
 	if ((k->lo == 0 && k->hi == 0) || ((double)v >= k->lo && (double)v <= k->hi))
-		return v;
+		return narrow(k->word, v);
 	return k->word == ENUM ? 0 : load_int(o, o->born, k);
 }
 

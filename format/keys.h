@@ -82,8 +82,8 @@ struct object {
 	struct json_object *other;    /* printing: unknown keys of the blob, or NULL */
 	struct buf unknown;           /* reading: the same in the making, from `{` on */
 	struct pool pool;
-	bool last_wins; /* doubled keys are no error */
-	bool infinite;  /* a number was beyond single precision: an error even in lenient places */
+	bool keys_once; /* reading: a known key that stands twice is an error; else the last one counts */
+	bool infinite;  /* reading: a number was beyond single precision: an error even in lenient places */
 	void *own;      /* for functions in tables */
 };
 
@@ -95,7 +95,7 @@ void object_release(struct object *o);
 int keys_read(struct object *o, const struct key *table, struct json_object *v, struct err *e);
 /*
  * Read a message within another: an object, or the list of its values in the order of the table. true when usable. Lists
- * come from o's pool.
+ * come from o's pool. Doubled keys are no error here.
  */
 bool keys_read_tuple(struct object *o, void *message, const struct key *table, struct json_object *v);
 

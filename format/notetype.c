@@ -54,7 +54,7 @@ static void print_ords(struct buf *out, const struct object *o, const struct key
 	(void)k;
 	buf_putc(out, '[');
 	for (size_t i = 0; i < r->n_field_ords; i++)
-		buf_printf(out, i ? ",%u" : "%u", (unsigned)r->field_ords[i]);
+		buf_printf(out, i ? ",%u" : "%u", (unsigned)(uint16_t)r->field_ords[i]);
 	buf_putc(out, ']');
 }
 
@@ -235,6 +235,7 @@ static int read_part(struct notetype_part *part, const struct part_kind *kind, s
 
 	kind->blob->message_init(m);
 	object_init(&o, m);
+	o.keys_once = true;
 	if (keys_read(&o, kind->tables[0], v, e) != 0)
 		goto out;
 	keys_put_unknown(&o.unknown, v, kind->tables);
@@ -300,6 +301,7 @@ int notetype_from_json(struct notetype *n, struct json_object *v, struct err *e)
 	int rc = -1;
 
 	object_init(&o, &config);
+	o.keys_once = true;
 	if (keys_read(&o, first_keys, v, e) != 0 || keys_read(&o, list_keys, v, e) != 0 || keys_read(&o, last_keys, v, e) != 0)
 		goto out;
 	if (read_parts(n, &fields, v, e) != 0 || read_parts(n, &templates, v, e) != 0)

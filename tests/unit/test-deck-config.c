@@ -78,6 +78,28 @@ static void test_errors(void **state)
 	}
 }
 
+/* An error at the top (test_errors); inside a sub-object the last one counts, as in official. */
+static void test_doubled_keys(void **state)
+{
+	struct buf out = BUF_INIT(BUF_UNBOUNDED);
+	struct json_object *o;
+	struct err e = ERR_INIT;
+	struct deck_config c;
+
+	(void)state;
+	deck_config_init(&c);
+	assert_int_equal(json_parse(SLICE(BEFORE NEW LAPSE ",\"rev\":{\"ease4\":\"x\",\"ivlFct\":1.5,\"maxIvl\":9,\"perDay\":8,"
+					  "\"x\":1,\"x\":2,\"ease4\":1.5}}"), &JSON_LIMITS_PAYLOAD, &o, &e), 0);
+	if (deck_config_from_json(&c, o, &e) != 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(deck_config_print(&out, &c, &e), 0);
+	assert_non_null(strstr(buf_str(&out), "\"rev\":{\"bury\":false,\"ease4\":1.5,\"ivlFct\":1.5,\"maxIvl\":9,\"perDay\":8,"
+					      "\"hardFactor\":1.2,\"x\":2}"));
+	json_object_put(o);
+	deck_config_release(&c);
+	buf_release(&out);
+}
+
 static void test_default(void **state)
 {
 	static const char hex[] = "0a080000803f00002041120400002041221c0000803f0000803f0000803f0000803f0000803f0000803f0000803f"
@@ -246,8 +268,14 @@ static void test_damage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors),   cmocka_unit_test(test_errors),    cmocka_unit_test(test_default),
-		cmocka_unit_test(test_odd_blobs), cmocka_unit_test(test_mend_ease), cmocka_unit_test(test_damage), cmocka_unit_test(test_odd_values),
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_default),
+		cmocka_unit_test(test_doubled_keys),
+		cmocka_unit_test(test_odd_blobs),
+		cmocka_unit_test(test_mend_ease),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_odd_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,34 @@ static void test_reserved(void **state)
 	deck_release(&d);
 }
 
+/* Of a doubled key the last one counts, at every level. */
+static void test_doubled_keys(void **state)
+{
+	struct deck d;
+
+	(void)state;
+	deck_init(&d);
+	read_deck(&d, HEAD("x") ",\"desc\":5,\"desc\":\"\",\"dyn\":1,\"previewDelay\":7,\"terms\":[{\"search\":1,\"limit\":\"9\",\"order\":2,"
+				"\"search\":\"s\"}],\"resched\":true,\"previewDelay\":0}");
+	check_printed(&d, HEAD("x") ",\"desc\":\"\",\"dyn\":1,\"resched\":true,\"terms\":[[\"s\",9,2]],\"separate\":true,\"delays\":null,"
+				    "\"previewDelay\":0,\"previewAgainSecs\":0,\"previewHardSecs\":0,\"previewGoodSecs\":0}");
+	deck_release(&d);
+}
+
+/* A blob may hold numbers that the wire has no room for; clients would refuse the whole reply. */
+static void test_wide_numbers(void **state)
+{
+	struct deck d;
+
+	(void)state;
+	deck_init(&d);
+	read_deck(&d, HEAD("x") ",\"desc\":\"\",\"dyn\":1" FILTERED);
+	buf_set(&d.kind, "\x12\x08\x12\x06\x10\xff\xff\xff\xff\x0f", 10);
+	check_printed(&d, HEAD("x") ",\"desc\":\"\",\"dyn\":1,\"resched\":false,\"terms\":[[\"\",-1,0]],\"separate\":true,\"delays\":null,"
+				    "\"previewDelay\":0,\"previewAgainSecs\":0,\"previewHardSecs\":0,\"previewGoodSecs\":0}");
+	deck_release(&d);
+}
+
 static void test_default(void **state)
 {
 	struct deck d;
@@ -288,9 +316,17 @@ static void test_damage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors), cmocka_unit_test(test_errors), cmocka_unit_test(test_reserved),
-		cmocka_unit_test(test_default), cmocka_unit_test(test_kinds),  cmocka_unit_test(test_bombs),
-		cmocka_unit_test(test_too_big), cmocka_unit_test(test_damage), cmocka_unit_test(test_odd_values),
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_reserved),
+		cmocka_unit_test(test_doubled_keys),
+		cmocka_unit_test(test_wide_numbers),
+		cmocka_unit_test(test_default),
+		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_bombs),
+		cmocka_unit_test(test_too_big),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_odd_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

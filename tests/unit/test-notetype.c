@@ -167,6 +167,9 @@ static void test_odd_blobs(void **state)
 	check_prints(&n, "\"req\":[[0,\"none\",[]]],\"originalId\":0}");
 	buf_set(&n.config, "\x42\x04\x18\x01\x18\x02", 6); /* numbers not packed */
 	check_prints(&n, "\"req\":[[0,\"none\",[1,2]]]}");
+	buf_set(&n.config, "\x10\x81\x80\x04\x42\x08\x08\x82\x80\x04\x18\x83\x80\x04", 14); /* 65537, 65538, 65539 */
+	check_prints(&n, "\"sortf\":1,");
+	check_prints(&n, "\"req\":[[2,\"none\",[3]]]}");
 	part = notetype_add_field(&n);
 	buf_puts(&part->name, "f");
 	buf_puts(&part->config, "\xfa\x0f\x18{\"ord\":9,\"tag\":1,\"z\":\"\"}"); /* reserved keys do not come out */
@@ -269,8 +272,13 @@ static void test_damage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors),     cmocka_unit_test(test_errors),    cmocka_unit_test(test_sort_field),
-		cmocka_unit_test(test_many_fields), cmocka_unit_test(test_odd_blobs), cmocka_unit_test(test_damage), cmocka_unit_test(test_odd_values),
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_sort_field),
+		cmocka_unit_test(test_many_fields),
+		cmocka_unit_test(test_odd_blobs),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_odd_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
