@@ -8,12 +8,13 @@
 #include <inttypes.h>
 
 #include "base/log.h"
+#include "core/quota.h"
 #include "storage/home.h"
 #include "storage/importer.h"
 #include "storage/session.h"
 #include "storage/snapshot.h"
 
-enum { PIECE_BYTES = 128 << 10 };
+enum { PIECE_BYTES = 128 << 10, ROOM_BYTES = 16 << 20 }; /* how far ahead there must be room */
 
 struct temp_file {
 	char name[HOME_NAME_MAX]; /* "" when there is none (any more) */
@@ -41,26 +42,31 @@ static void temp_end(struct temp_file *t, struct home *h)
 	*t = (struct temp_file){ .fd = -1 };
 }
 
+/* One piece: more than 0 bytes of it, 0 at the end of the body, -1. */
+static ssize_t spool_piece(struct server *s, struct home *h, struct call *c, struct fd_sink *to, char *piece, struct err *e)
+{
+	ssize_t n = c->body->read(c->body, piece, PIECE_BYTES, e);
+
+	if (n <= 0)
+		return n;
+	if (to->written + (uint64_t)n > server_max_payload(s))
+		return err_set(e, ERR_TOO_BIG, "more than %" PRIu64 " bytes", server_max_payload(s));
+	if (to->written / ROOM_BYTES != (to->written + (uint64_t)n) / ROOM_BYTES && quota_check_disk(s, h, ROOM_BYTES, e) != 0)
+		return -1;
+	return to->sink.write(&to->sink, piece, (size_t)n, e) == 0 ? n : -1;
+}
+
 /* The body into a file: all of it, or -1. */
-static int spool(struct source *body, int fd, uint64_t max, uint64_t *bytes, struct err *e)
+static int spool(struct server *s, struct home *h, struct call *c, int fd, uint64_t *bytes, struct err *e)
 {
 	char *piece = xmalloc(PIECE_BYTES);
 	struct fd_sink to;
 	ssize_t n;
 
 	fd_sink_init(&to, fd);
-	*bytes = 0;
-	while ((n = body->read(body, piece, PIECE_BYTES, e)) > 0) {
-		*bytes += (uint64_t)n;
-		if (*bytes > max) {
-			n = err_set(e, ERR_TOO_BIG, "more than %" PRIu64 " bytes", max);
-			break;
-		}
-		if (to.sink.write(&to.sink, piece, (size_t)n, e) != 0) {
-			n = -1;
-			break;
-		}
-	}
+	while ((n = spool_piece(s, h, c, &to, piece, e)) > 0)
+		;
+	*bytes = to.written;
 	free(piece);
 	return n < 0 ? -1 : 0;
 }
@@ -71,13 +77,13 @@ static int receive(struct server *s, struct home *h, struct call *c, struct temp
 	struct temp_file spooled = { .fd = -1 };
 	int rc = -1;
 
-	if (temp_open(&spooled, h, e) != 0 || spool(c->body, spooled.fd, server_max_payload(s), bytes, e) != 0)
+	if (temp_open(&spooled, h, e) != 0 || spool(s, h, c, spooled.fd, bytes, e) != 0)
 		goto out;
 	if (*bytes == 0) {
 		err_set(e, ERR_REFUSED, "The upload was empty: no collection arrived. Please sync again.");
 		goto out;
 	}
-	if (temp_open(rebuilt, h, e) != 0)
+	if (quota_check_disk(s, h, *bytes, e) != 0 || temp_open(rebuilt, h, e) != 0)
 		goto out;
 	rc = import_run(spooled.path, rebuilt->path, (int)s->config->upload_seconds, result, e);
 out:
@@ -96,15 +102,15 @@ static int install(struct server *s, struct home *h, struct call *c, struct temp
 	return 0;
 }
 
-static void log_upload(const struct home *h, const struct call *c, uint64_t bytes, int64_t generation,
-		       const struct import_result *r)
+static void log_upload(const struct home *h, uint64_t bytes, int64_t generation, const struct import_result *r)
 {
-	char what[160];
+	const int64_t values[] = { (int64_t)bytes, r->schema, r->cards, r->notes, r->revlog, r->mended, generation };
+	char texts[sizeof values / sizeof *values][24];
 
-	snprintf(what, sizeof what, "bytes %" PRIu64 ", schema %" PRId64 ", cards %" PRId64 ", notes %" PRId64 ", reviews %" PRId64
-		 ", mended rows %" PRId64 ", generation %" PRId64, bytes, r->schema, r->cards, r->notes, r->revlog, r->mended, generation);
-	log_event(LOG_LEVEL_INFO, "upload", "user", home_uid(h), "client", NULL, "what", what, NULL);
-	(void)c;
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+		snprintf(texts[i], sizeof texts[i], "%" PRId64, values[i]);
+	log_event(LOG_LEVEL_INFO, "upload", "user", home_uid(h), "bytes", texts[0], "schema", texts[1], "cards", texts[2], "notes",
+		  texts[3], "reviews", texts[4], "mended", texts[5], "generation", texts[6], NULL);
 }
 
 /* Refusals become an answer that the client shows to its user (protocol.md §4.1). */
@@ -133,7 +139,7 @@ int full_upload(struct server *s, struct home *h, struct call *c, struct reply *
 	if (home_slot(h, &why) != 0 || receive(s, h, c, &rebuilt, &bytes, &result, &why) != 0 ||
 	    install(s, h, c, &rebuilt, &generation, &why) != 0)
 		goto out;
-	log_upload(h, c, bytes, generation, &result);
+	log_upload(h, bytes, generation, &result);
 	buf_puts(&r->body, "OK");
 	rc = 0;
 out:

@@ -15,6 +15,8 @@
 #include "storage/home_priv.h"
 
 #define TEMP_PREFIX "tmp-"
+/* SQLite's own temporary files lose their name as soon as they are open, unless an importing child dies between the two. */
+#define SQLITE_TEMP_PREFIX "etilqs_"
 
 void home_close_collection(struct home *h)
 {
@@ -218,6 +220,8 @@ static void sweep_name(struct home *h, const char *name, void *arg)
 	int64_t number = generation_of_name(name);
 
 	if (number && !is_kept(arg, number)) {
+		unlinkat(h->dirfd, name, 0);
+	} else if (strncmp(name, SQLITE_TEMP_PREFIX, strlen(SQLITE_TEMP_PREFIX)) == 0) {
 		unlinkat(h->dirfd, name, 0);
 	} else if (strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0) {
 		int fd = openat(h->dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
