@@ -59,7 +59,7 @@ struct verb {
 };
 
 /* Tables of verbs, each ended by a NULL name. */
-extern const struct verb user_verbs[];
+extern const struct verb media_verbs[], user_verbs[];
 
 /* verbs.c */
 extern const struct verb *const all_verbs[]; /* ended by NULL */

@@ -3,10 +3,14 @@ sbin_PROGRAMS += admin/ankisync-admin
 admin_ankisync_admin_SOURCES = \
 	admin/admin.h \
 	admin/main.c \
+	admin/media.c admin/media.h \
+	admin/media_check.c \
+	admin/media_export.c \
 	admin/secret.c admin/secret.h \
 	admin/user.c admin/user.h \
 	admin/user_add.c \
 	admin/user_env.c \
+	admin/user_quota.c \
 	admin/user_show.c \
 	admin/verbs.c
 admin_ankisync_admin_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS)

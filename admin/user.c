@@ -120,6 +120,8 @@ const struct verb user_verbs[] = {
 	{ "user", "disable", "NAME", 1, 1, WORDS_USERS, NULL, "Lock a user out; nothing is deleted", user_disable },
 	{ "user", "enable", "NAME", 1, 1, WORDS_USERS, NULL, "Let a disabled user log in again", user_enable },
 	{ "user", "rename", "OLD NEW", 2, 2, WORDS_USERS, NULL, "Give a user another name; devices stay logged in", user_rename },
+	{ "user", "quota", "NAME [SIZE]", 1, 2, WORDS_USERS, NULL,
+	  "Show or set how much a user may store: 500M, 2G, none", user_quota },
 	{ "user", "del", "NAME", 1, 1, WORDS_USERS, del_flags, "Delete a user with everything that is stored", user_del },
 	{ "user", "import-env", "", 0, 0, WORDS_ANY, NULL,
 	  "Take over SYNC_USER1, SYNC_USER2, … from the environment, as the official server does", user_import_env },

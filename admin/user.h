@@ -11,6 +11,8 @@ int user_add(struct admin *a, const struct args *args);
 int user_passwd(struct admin *a, const struct args *args);
 /* user_env.c */
 int user_import_env(struct admin *a, const struct args *args);
+/* user_quota.c */
+int user_quota(struct admin *a, const struct args *args);
 /* user_show.c */
 extern const struct flag user_json_flags[];
 int user_list(struct admin *a, const struct args *args);

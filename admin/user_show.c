@@ -37,6 +37,7 @@ static void put_account(struct buf *b, const struct account *account)
 	put_text(b, "uid", account->uid);
 	put_text(b, "state", state_names[account->state]);
 	put_number(b, "created", account->created_s);
+	put_number(b, "limit_bytes", account->limit_bytes);
 	json_put_key(b, "from_environment");
 	json_put_bool(b, account->has_origin);
 }
@@ -199,6 +200,8 @@ static void print_text(const struct facts *f)
 	printf("state        %s\n", state_names[f->account->state]);
 	printf("added        %s%s\n", local_time(f->account->created_s, time), f->account->has_origin ? ", from SYNC_USERn" : "");
 	printf("folder       %s\n", f->path);
+	if (f->account->limit_bytes)
+		printf("quota        %.1f MB\n", (double)f->account->limit_bytes / 1e6);
 	if (password_hash_is_old(f->account->hash))
 		printf("password     hashed by another server; renewed at the next login\n");
 	printf("keys         %" PRId64 "\n", f->keys);

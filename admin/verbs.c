@@ -4,7 +4,7 @@
 #include "admin/admin.h"
 #include "storage/accounts.h"
 
-const struct verb *const all_verbs[] = { user_verbs, NULL };
+const struct verb *const all_verbs[] = { user_verbs, media_verbs, NULL };
 
 const struct verb *verb_find(const char *noun, const char *name)
 {

@@ -7,6 +7,7 @@ core_libcore_a_SOURCES = \
 	core/graves.c core/graves.h \
 	core/incoming.c core/incoming.h \
 	core/login.c core/login.h \
+	core/media_check.c core/media_check.h \
 	core/media_pack.c core/media_pack.h \
 	core/media_sync.c core/media_sync.h \
 	core/media_upload.c \

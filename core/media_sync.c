@@ -146,7 +146,7 @@ static int forget_lost(struct download *d, const struct home *h, struct err *e)
 		log_event(LOG_LEVEL_ERROR, "media file lost", "user", home_uid(h), "name", name, "then",
 			  "forgotten; a device that has it will send it again", NULL);
 	}
-	if (media_forget(d->m, d->lost, d->n_lost, e) != 0)
+	if (media_forget(d->m, d->lost, d->n_lost, false, e) != 0)
 		return -1;
 	return err_set(e, ERR_CONFLICT, "%zu media files are lost", d->n_lost);
 }

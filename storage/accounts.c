@@ -29,7 +29,7 @@ enum { FORMAT_VERSION = 1 };
 
 enum stmt {
 	STMT_VERSION, STMT_FIND, STMT_FIND_UID, STMT_LIST, STMT_ADD, STMT_SET_HASH, STMT_RENEW_HASH, STMT_SET_ORIGIN,
-	STMT_SET_STATE, STMT_RENAME, STMT_DELETE, STMT_KEYS_END, STMT_KEY_ADD, STMT_KEY_FIND, STMT_KEY_COUNT, STMT__COUNT
+	STMT_SET_STATE, STMT_SET_LIMIT, STMT_RENAME, STMT_DELETE, STMT_KEYS_END, STMT_KEY_ADD, STMT_KEY_FIND, STMT_KEY_COUNT, STMT__COUNT
 };
 
 #define COLUMNS "uid, name, hash, state, limit_bytes, created_s, origin"
@@ -43,6 +43,7 @@ static const char *const texts[STMT__COUNT] = {
 	[STMT_RENEW_HASH] = "UPDATE account SET hash = ?3 WHERE uid = ?1 AND hash = ?2",
 	[STMT_SET_ORIGIN] = "UPDATE account SET origin = ?2 WHERE uid = ?1",
 	[STMT_SET_STATE]  = "UPDATE account SET state = ?2 WHERE uid = ?1",
+	[STMT_SET_LIMIT]  = "UPDATE account SET limit_bytes = ?2 WHERE uid = ?1",
 	[STMT_RENAME]     = "UPDATE OR IGNORE account SET name = ?2 WHERE uid = ?1",
 	[STMT_DELETE]     = "DELETE FROM account WHERE uid = ?1",
 	[STMT_KEYS_END]   = "DELETE FROM legacy_key WHERE uid = ?1",
@@ -423,6 +424,16 @@ int accounts_set_state(struct accounts *a, const char *uid, enum account_state s
 		rc = end_keys(s, uid, e);
 out:
 	return end(a, ours, rc, e);
+}
+
+int accounts_set_limit(struct accounts *a, const char *uid, int64_t limit_bytes, struct err *e)
+{
+	struct sql *s = db(a, e);
+	sqlite3_stmt *q = s ? with_uid(s, STMT_SET_LIMIT, uid, e) : NULL;
+
+	if (q)
+		sqlite3_bind_int64(q, 2, limit_bytes);
+	return done(a, q ? change_one(s, q, ERR_NOT_FOUND, "no such user", e) : -1);
 }
 
 int accounts_rename(struct accounts *a, const char *uid, struct slice name, struct err *e)

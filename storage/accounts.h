@@ -74,6 +74,7 @@ int accounts_renew_hash(struct accounts *a, const char *uid, const char *old, co
 int accounts_set_origin(struct accounts *a, const char *uid, const uint8_t origin[ACCOUNT_DIGEST_BYTES], struct err *e);
 /* In every state but ACCOUNT_ENABLED keys from other servers end. */
 int accounts_set_state(struct accounts *a, const char *uid, enum account_state state, struct err *e);
+int accounts_set_limit(struct accounts *a, const char *uid, int64_t limit_bytes, struct err *e); /* 0: none */
 int accounts_rename(struct accounts *a, const char *uid, struct slice name, struct err *e); /* ERR_CONFLICT: taken */
 /* The last step of a removal: account and keys from other servers. The home is gone before. */
 int accounts_delete(struct accounts *a, const char *uid, struct err *e);

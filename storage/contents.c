@@ -126,6 +126,17 @@ void contents_touch(const struct contents *c, const uint8_t sha1_bytes[SHA1_BYTE
 	(void)utimensat(c->dirfd, name, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
+int contents_set_aside(const struct contents *c, const uint8_t sha1_bytes[SHA1_BYTES], struct err *e)
+{
+	char from[NAME_BYTES], to[NAME_BYTES + 16];
+
+	content_name(sha1_bytes, from);
+	snprintf(to, sizeof to, "damaged-%s", from);
+	if (renameat(c->dirfd, from, c->dirfd, to) == 0 || errno == ENOENT)
+		return 0;
+	return err_errno(e, "%s/%s: cannot rename to %s", c->path, from, to);
+}
+
 int contents_delete(const struct contents *c, const char *name, struct err *e)
 {
 	if (unlinkat(c->dirfd, name, 0) == 0 || errno == ENOENT)

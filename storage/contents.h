@@ -67,6 +67,8 @@ int contents_get(const struct contents *c, const struct content *content, int *f
 int contents_stat(const struct contents *c, const uint8_t sha1[SHA1_BYTES], int64_t *bytes, int64_t *changed_s, struct err *e);
 /* Its last change is now: sweeping leaves it alone for a day. Failure is no harm. */
 void contents_touch(const struct contents *c, const uint8_t sha1[SHA1_BYTES]);
+/* Rename a damaged one to damaged-<sha1>, as something that nobody needs and nobody sweeps. */
+int contents_set_aside(const struct contents *c, const uint8_t sha1[SHA1_BYTES], struct err *e);
 int contents_delete(const struct contents *c, const char *name, struct err *e);
 
 struct contents_entry {

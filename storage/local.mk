@@ -20,6 +20,7 @@ storage_libstorage_a_SOURCES = \
 	storage/keys.c \
 	storage/media.c storage/media.h \
 	storage/media_apply.c \
+	storage/media_check.c \
 	storage/media_priv.h \
 	storage/media_sweep.c \
 	storage/objects.c storage/objects.h \

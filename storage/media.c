@@ -14,8 +14,6 @@
 #include "storage/home_priv.h"
 #include "storage/media_priv.h"
 
-#define FILE_NAME "media.db"
-
 static const char schema[] =
 	"CREATE TABLE media (usn INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL," /* 0: deleted */
 	" sha1 BLOB, crc32 INTEGER, changed_s INTEGER NOT NULL);"
@@ -37,6 +35,8 @@ static const char *const texts[MEDIA_STMTS] = {
 	[MEDIA_LEAST] = "SELECT coalesce(min(usn), 0) FROM media",
 	[MEDIA_HASHES] = "SELECT sha1 FROM media WHERE bytes > 0",
 	[MEDIA_RENUMBER] = "UPDATE media SET usn = usn + ?1",
+	[MEDIA_SUMS] = "SELECT coalesce(max(usn), 0), coalesce(sum(bytes), 0), count(*) FILTER (WHERE bytes > 0) FROM media",
+	[MEDIA_SET_CRC] = "UPDATE media SET crc32 = ?2 WHERE name = ?1",
 };
 
 /* --- the handle --- */
@@ -95,7 +95,7 @@ static int start_meta(struct media *m, struct err *e)
 	if (usn_after_loss(m, &meta.totals.last_usn, e) != 0)
 		return -1;
 	if (meta.totals.last_usn)
-		log_line(LOG_LEVEL_WARN, "%s: " FILE_NAME " is missing although there are media files: a new one begins at usn %lld,"
+		log_line(LOG_LEVEL_WARN, "%s: " MEDIA_DB " is missing although there are media files: a new one begins at usn %lld,"
 			 " and devices will send their files again", home_uid(m->home), (long long)meta.totals.last_usn);
 	return media_meta_set(m, &meta, e);
 }
@@ -125,7 +125,7 @@ int home_media(struct home *h, bool make, struct media **m, struct err *e)
 	bool absent = true;
 
 	assert(h->locked);
-	home_file(h, FILE_NAME, path);
+	home_file(h, MEDIA_DB, path);
 	if (h->media && !h->media->broken && is_file(h->media, path, &absent)) {
 		*m = h->media;
 		return 1;
@@ -182,7 +182,7 @@ int media_meta_get(struct media *m, struct media_meta *meta, struct err *e)
 		m->home->media_swept_s = meta->swept_s;
 		return 0;
 	case 0:
-		return err_set(e, ERR_DAMAGED, FILE_NAME ": no row in table meta");
+		return err_set(e, ERR_DAMAGED, MEDIA_DB ": no row in table meta");
 	default:
 		return -1;
 	}
@@ -243,7 +243,7 @@ static int read_row(sqlite3_stmt *st, struct media_row *row, struct err *e)
 		return 0;
 	hash = sql_column(st, 3);
 	if (hash.len != SHA1_BYTES || row->content.bytes < 0)
-		return err_set(e, ERR_DAMAGED, FILE_NAME ": row %lld makes no sense", (long long)row->usn);
+		return err_set(e, ERR_DAMAGED, MEDIA_DB ": row %lld makes no sense", (long long)row->usn);
 	memcpy(row->content.sha1, hash.p, SHA1_BYTES);
 	return 0;
 }

@@ -60,9 +60,10 @@ int media_apply(struct media *m, struct contents_put *put, const struct media_ch
 int media_open(struct media *m, const struct media_row *row, int *fd, struct err *e);
 /*
  * Forget files whose contents are lost, all or nothing: no deletion, no usn. Devices that still have one see at their next
- * sanity check that the counts differ, and send it again (protocol.md §5.3).
+ * sanity check that the counts differ, and send it again (protocol.md §5.3). A device makes that check when it has changes
+ * of its own to send, or with `tell` at its next sync: the last usn is raised by one that means nothing.
  */
-int media_forget(struct media *m, const struct slice *names, size_t n, struct err *e);
+int media_forget(struct media *m, const struct slice *names, size_t n, bool tell, struct err *e);
 
 /*
  * Give every row a new usn, above all that was ever given out, so that each device compares all its files with ours: for an
@@ -73,9 +74,23 @@ int media_renumber(struct media *m, struct err *e);
 /* Remove contents that no row needs, once they are that old. */
 enum { MEDIA_STRAY_S = 86400 };
 struct media_swept {
-	int64_t files, bytes, kept; /* removed; too young to be removed */
+	int64_t files, bytes; /* removed (or to be removed) */
+	int64_t kept;         /* too young */
+	int64_t foreign;      /* files that are not ours; they are left alone */
 };
 int media_sweep(struct media *m, int64_t older_than_s, struct media_swept *swept, struct err *e);
+/* The same without removing anything. */
+int media_strays(struct media *m, int64_t older_than_s, struct media_swept *found, struct err *e);
+
+/* --- for checks (core/media_check.h) --- */
+
+/* Is the index itself sound, as SQLite sees it? 1; 0 with what is wrong in *why; -1. */
+int media_is_sound(struct media *m, struct buf *why, struct err *e);
+/* Do the totals and the last usn fit the rows? With `mend` they do afterwards. */
+int media_recount(struct media *m, bool mend, bool *wrong, struct err *e);
+int media_correct_crc32(struct media *m, struct slice name, uint32_t crc32, struct err *e);
+/* Put the index aside, under a name that is printed into `aside`; the next upload begins a new one. Needs the lock, not *m. */
+int home_media_set_aside(struct home *h, char aside[HOME_NAME_MAX], struct err *e);
 
 /* After the reply: a checkpoint if it is due, and once a day a sweep, if the lock can be had at once. */
 void media_rest(struct home *h);

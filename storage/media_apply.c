@@ -160,7 +160,7 @@ static int forget_one(struct media *m, struct slice name, struct media_meta *met
 	return sql_run(&m->sql, st, e);
 }
 
-int media_forget(struct media *m, const struct slice *names, size_t n, struct err *e)
+int media_forget(struct media *m, const struct slice *names, size_t n, bool tell, struct err *e)
 {
 	struct media_meta meta;
 
@@ -172,6 +172,7 @@ int media_forget(struct media *m, const struct slice *names, size_t n, struct er
 	for (size_t i = 0; i < n; i++)
 		if (forget_one(m, names[i], &meta, e) != 0)
 			goto fail;
+	meta.totals.last_usn += tell;
 	if (media_meta_set(m, &meta, e) != 0)
 		goto fail;
 	return media_commit(m, e);

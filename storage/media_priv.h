@@ -7,6 +7,8 @@
 #include "storage/media.h"
 #include "storage/sql.h"
 
+#define MEDIA_DB "media.db"
+
 enum media_stmt {
 	MEDIA_META_GET,
 	MEDIA_META_SET,
@@ -18,6 +20,8 @@ enum media_stmt {
 	MEDIA_LEAST,
 	MEDIA_HASHES,
 	MEDIA_RENUMBER,
+	MEDIA_SUMS,
+	MEDIA_SET_CRC,
 	MEDIA_STMTS
 };
 

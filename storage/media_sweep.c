@@ -74,6 +74,7 @@ struct sweeping {
 	struct media *m;
 	struct hash_set needed;
 	int64_t limit_s; /* what changed later stays */
+	bool remove;
 	struct media_swept *swept;
 };
 
@@ -84,7 +85,11 @@ static int sweep_one(void *arg, const struct contents_entry *entry, struct err *
 	int64_t bytes, changed_s;
 	int rc;
 
-	if (!entry->is_temporary && (!entry->is_content || set_has(&w->needed, hash_start(entry->sha1))))
+	if (!entry->is_temporary && !entry->is_content) {
+		w->swept->foreign++;
+		return 0;
+	}
+	if (entry->is_content && set_has(&w->needed, hash_start(entry->sha1)))
 		return 0;
 	rc = contents_stat_name(c, entry->name, &bytes, &changed_s, e);
 	if (rc != 1)
@@ -95,25 +100,36 @@ static int sweep_one(void *arg, const struct contents_entry *entry, struct err *
 	}
 	w->swept->files++;
 	w->swept->bytes += bytes;
-	return contents_delete(c, entry->name, e);
+	return w->remove ? contents_delete(c, entry->name, e) : 0;
 }
 
-int media_sweep(struct media *m, int64_t older_than_s, struct media_swept *swept, struct err *e)
+static int walk(struct media *m, int64_t older_than_s, bool remove, struct media_swept *swept, struct err *e)
 {
-	struct sweeping w = { .m = m, .limit_s = clock_now_s() - older_than_s, .swept = swept };
-	struct media_meta meta;
+	struct sweeping w = { .m = m, .limit_s = clock_now_s() - older_than_s, .remove = remove, .swept = swept };
 	int rc = media_contents(m, e);
 
 	assert(m->home->locked);
 	*swept = (struct media_swept){ 0 };
-	if (rc == 1) {
-		rc = read_hashes(m, &w.needed, e);
-		if (rc == 0)
-			rc = contents_list(&m->contents, sweep_one, &w, e);
-		free(w.needed.slots);
-	}
+	if (rc != 1)
+		return rc;
 	m->large_job = true;
-	if (rc != 0 || media_meta_get(m, &meta, e) != 0)
+	rc = read_hashes(m, &w.needed, e);
+	if (rc == 0)
+		rc = contents_list(&m->contents, sweep_one, &w, e);
+	free(w.needed.slots);
+	return rc;
+}
+
+int media_strays(struct media *m, int64_t older_than_s, struct media_swept *found, struct err *e)
+{
+	return walk(m, older_than_s, false, found, e);
+}
+
+int media_sweep(struct media *m, int64_t older_than_s, struct media_swept *swept, struct err *e)
+{
+	struct media_meta meta;
+
+	if (walk(m, older_than_s, true, swept, e) != 0 || media_meta_get(m, &meta, e) != 0)
 		return -1;
 	meta.swept_s = clock_now_s();
 	return media_meta_set(m, &meta, e);

@@ -89,8 +89,6 @@ clients() {
 		export "SYNC_USER$i"
 	done
 	export SYNC_USERS
-	# Media sync is not there yet; with it, this line goes and nothing else.
-	set -- "$@" --ignore=test_media.py --deselect=test_random.py::test_three_devices_with_media --deselect=test_random.py::test_three_devices_for_long
 	with_server run_clients -n $at "$@"
 }
 run_clients() (

@@ -350,7 +350,7 @@ static void test_lost_content(void **state)
 	assert_int_equal(media_open(index_of(p, p->home), &row, &fd, &p->e), 0);
 	assert_int_equal(media_find(index_of(p, p->home), SLICE("b"), &row, &p->e), 1);
 	assert_int_equal(media_open(index_of(p, p->home), &row, &fd, &p->e), 0);
-	assert_int_equal(media_forget(index_of(p, p->home), gone, 2, &p->e), 0);
+	assert_int_equal(media_forget(index_of(p, p->home), gone, 2, false, &p->e), 0);
 	home_unlock(p->home);
 	assert_rows(p, p->home, 0, 10, "b=2:6,c=3:5");
 	assert_totals(p, 3, 2, 11);
