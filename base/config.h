@@ -15,7 +15,7 @@ struct config {
 	char *sync_base;             /* SYNC_BASE: data folder, absolute */
 	int64_t max_payload_megs;    /* MAX_SYNC_PAYLOAD_MEGS: 100; the limits are 3 times that (protocol.md §1.1) */
 	int64_t media_file_megs;     /* MEDIA_FILE_MEGS: the largest media file; 100 */
-	int64_t keep_free_megs;      /* KEEP_FREE_MEGS: disk space that media leave free; 256 */
+	int64_t keep_free_megs;      /* KEEP_FREE_MEGS: disk space that media and forms leave free; 256 */
 	int64_t upload_seconds;      /* UPLOAD_SECONDS: 300 */
 	int64_t lock_seconds;        /* LOCK_SECONDS: 20 */
 	int64_t workers;             /* WORKERS: how many there are; a user or the hashes take at most half. 4 */

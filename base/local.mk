@@ -13,6 +13,7 @@ base_libbase_a_SOURCES = \
 	base/sandbox.c base/sandbox.h \
 	base/stream.c base/stream.h \
 	base/stream_gzip.c \
+	base/stream_backlog.c \
 	base/stream_zstd.c \
 	base/utf8.c base/utf8.h
 base_libbase_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ZSTD_CFLAGS) $(ZLIB_CFLAGS) $(CRYPTO_CFLAGS) $(INIH_CFLAGS)

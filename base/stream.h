@@ -49,6 +49,25 @@ struct fd_sink {
 void fd_sink_init(struct fd_sink *s, int fd);
 
 /*
+ * Bytes that are read again later: in memory while they are few, then in a file of `dir` that has no name and vanishes with
+ * the process. Write first, then read: backlog_source gives all of it, from the beginning. The file is not begun, nor goes on
+ * to grow, when it would leave less than `keep_free` bytes of the disk: ERR_FULL. Both borrowed pointers live as long.
+ */
+struct backlog {
+	struct sink sink;
+	struct source source;
+	const char *dir;
+	size_t in_memory;
+	uint64_t keep_free;
+	struct buf head; /* memory; unused as soon as there is a file */
+	int fd;          /* -1: everything is in `head` */
+	uint64_t bytes, at, checked;
+};
+void backlog_init(struct backlog *s, const char *dir, size_t in_memory, uint64_t keep_free);
+struct source *backlog_source(struct backlog *s);
+void backlog_release(struct backlog *s); /* accepts a zeroed struct; wipes the memory, where a password may have been */
+
+/*
  * Decoders: sources that read from another source. Complete only when the frame (zstd) or member (gzip) has ended: an
  * input that ends earlier is ERR_BAD_REQUEST "truncated". What follows the first frame or member is read and ignored, so
  * that the web server is rid of the body. More than max_out bytes: ERR_TOO_BIG. Never believe a size that the frame

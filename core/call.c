@@ -66,14 +66,17 @@ int call_key_again(struct server *s, struct home *h, struct call *c, struct err 
 	return login_key_again(s, h, c->key_hash, e);
 }
 
+uint64_t call_max_payload(const struct server *s, const struct method *m)
+{
+	if (m->flags & METHOD_NO_BODY)
+		return IGNORED_BODY_MAX;
+	return m->max_body ? m->max_body : server_max_payload(s);
+}
+
 static int read_payload(struct server *s, const struct method *m, struct call *c, struct err *e)
 {
-	uint64_t max = m->max_body ? m->max_body : server_max_payload(s);
-
-	if (m->flags & METHOD_NO_BODY)
-		max = IGNORED_BODY_MAX;
 	buf_release(&c->payload);
-	buf_init(&c->payload, max);
+	buf_init(&c->payload, call_max_payload(s, m));
 	return source_to_buf(c->body, &c->payload, e);
 }
 

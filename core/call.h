@@ -85,6 +85,8 @@ int call_key_again(struct server *s, struct home *h, struct call *c, struct err 
 
 /* Bytes that one request's payload, and all payloads of one sync, may have: 3 × MAX_SYNC_PAYLOAD_MEGS (protocol.md §1.1). */
 uint64_t server_max_payload(const struct server *s);
+/* Bytes that the payload of this method may have. */
+uint64_t call_max_payload(const struct server *s, const struct method *m);
 
 /*
  * key -> body -> slot and lock -> key again -> handler (design.md §3). 0 with *r filled, or -1 with *e. Nothing stays

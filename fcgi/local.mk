@@ -2,7 +2,9 @@
 noinst_LIBRARIES += fcgi/libworker.a
 fcgi_libworker_a_SOURCES = \
 	fcgi/check.c fcgi/check.h \
+	fcgi/form.c fcgi/form.h \
 	fcgi/header.c fcgi/header.h \
+	fcgi/multipart.c fcgi/multipart.h \
 	fcgi/page.c fcgi/page.h \
 	fcgi/reply.c fcgi/reply.h \
 	fcgi/request.c fcgi/request.h \
@@ -19,13 +21,16 @@ dist_man_MANS += man/ankisync.fcgi.8
 EXTRA_DIST += deploy/nginx.conf deploy/apache-fcgid.conf deploy/apache-proxy.conf
 
 # These have a core of their own, from memory.
-check_PROGRAMS += tests/unit/test-fcgi-head tests/unit/test-fcgi-body tests/unit/test-fcgi-serve
+check_PROGRAMS += tests/unit/test-fcgi-head tests/unit/test-fcgi-body tests/unit/test-fcgi-form tests/unit/test-fcgi-serve
 tests_unit_test_fcgi_head_SOURCES = tests/unit/test-fcgi-head.c
 tests_unit_test_fcgi_head_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_fcgi_head_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS) $(TEST_LIBS)
 tests_unit_test_fcgi_body_SOURCES = tests/unit/test-fcgi-body.c
 tests_unit_test_fcgi_body_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_fcgi_body_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS) $(TEST_LIBS)
+tests_unit_test_fcgi_form_SOURCES = tests/unit/test-fcgi-form.c tests/unit/vectors.h tests/unit/test.h
+tests_unit_test_fcgi_form_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ZLIB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_fcgi_form_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS) $(TEST_LIBS)
 tests_unit_test_fcgi_serve_SOURCES = tests/unit/test-fcgi-serve.c
 tests_unit_test_fcgi_serve_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS) $(ZSTD_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_fcgi_serve_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS) $(TEST_LIBS)

@@ -21,6 +21,12 @@ static int area_of(struct slice segment)
 	return slice_eq_str(segment, "sync") ? AREA_SYNC : slice_eq_str(segment, "msync") ? AREA_MSYNC : 0;
 }
 
+/* Clients from 2020 to 2022 ask `begin` with a query (protocol.md §1.2). */
+static bool takes_get(const struct method *m)
+{
+	return m->area == AREA_MSYNC && strcmp(m->name, "begin") == 0;
+}
+
 /* Paths that exist, whatever is asked of them. */
 static int find(struct slice path, struct route *r, struct err *e)
 {
@@ -39,7 +45,7 @@ static int find(struct slice path, struct route *r, struct err *e)
 	r->method = area ? method_find((enum call_area)area, last) : method_find_any(last);
 	if (r->method) {
 		r->kind = ROUTE_METHOD;
-		r->allow = "POST";
+		r->allow = takes_get(r->method) ? "GET, POST" : "POST";
 		return 0;
 	}
 	if (area)
@@ -53,11 +59,11 @@ static int find(struct slice path, struct route *r, struct err *e)
 
 int route_find(struct slice verb, struct slice path, struct route *r, struct err *e)
 {
-	bool reads = slice_eq_str(verb, "GET") || slice_eq_str(verb, "HEAD");
+	bool get = slice_eq_str(verb, "GET"), reads = get || slice_eq_str(verb, "HEAD");
 
 	if (find(path, r, e) != 0)
 		return -1;
-	if (r->kind == ROUTE_METHOD ? slice_eq_str(verb, "POST") : reads)
+	if (r->kind == ROUTE_METHOD ? slice_eq_str(verb, "POST") || (get && takes_get(r->method)) : reads)
 		return 0;
 	return err_set(e, ERR_BAD_METHOD, "not %s", r->allow);
 }

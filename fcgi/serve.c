@@ -3,16 +3,22 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "fcgi/form.h"
 #include "fcgi/header.h"
 #include "fcgi/page.h"
 #include "fcgi/reply.h"
 #include "fcgi/route.h"
 
+enum { GZIP_SLACK_BYTES = 64 << 10 }; /* what cannot be compressed grows a little */
+
 /* All that the log wants to know about a request, whatever became of it. */
 struct exchange {
 	const struct request *rq;
 	struct route route;
+	/* Who asks, and the payload while it is read: v11 sends its header, and zstd; clients before 2023 send a form. */
 	struct sync_header header;
+	struct zstd_source zstd;
+	struct form form;
 	struct call call;
 	struct sink *out;
 	int64_t start_ms;
@@ -32,7 +38,7 @@ static const char *text_of(struct slice s, char *out, size_t size)
 static void log_exchange(const struct exchange *x, enum log_level level, const char *event, int status, const char *error)
 {
 	char path[256], from[64], client[256], number[16], ms[24];
-	struct slice who = x->header.json ? x->header.client : x->rq->agent;
+	struct slice who = x->call.client.len ? x->call.client : x->rq->agent;
 
 	snprintf(number, sizeof number, "%d", status);
 	snprintf(ms, sizeof ms, "%lld", (long long)(clock_mono_ms() - x->start_ms));
@@ -41,21 +47,37 @@ static void log_exchange(const struct exchange *x, enum log_level level, const c
 		  text_of(who, client, sizeof client), "ms", ms, "error", error, NULL);
 }
 
-/* v11 sends its header, and zstd. (Without a header it is a form, of clients before 2023.) */
-static int call_from_header(struct exchange *x, struct source *body, struct err *e)
+static int call_from_header(struct server *s, struct exchange *x, struct source *body, struct err *e)
 {
 	struct call *c = &x->call;
 
-	if (!x->rq->has_anki_sync)
-		return err_set(e, ERR_BAD_REQUEST, "no header anki-sync");
 	if (sync_header_parse(x->rq->anki_sync, &x->header, e) != 0)
 		return -1;
+	zstd_source_init(&x->zstd, body, server_max_payload(s)); /* narrower limits are core's */
 	c->version = x->header.version;
 	c->key = x->header.key;
 	c->session_key = x->header.session;
 	c->client = x->header.client;
-	c->address = x->rq->address;
-	c->body = body;
+	c->body = &x->zstd.source;
+	return 0;
+}
+
+static int call_from_form(struct server *s, struct exchange *x, struct source *body, struct err *e)
+{
+	const struct method *m = x->route.method;
+	uint64_t max = call_max_payload(s, m);
+	char nothing;
+
+	form_init(&x->form, s->config->sync_base, (uint64_t)s->config->keep_free_megs << 20);
+	if (slice_eq_str(x->rq->verb, "GET")) {
+		if (body->read(body, &nothing, 1, e) < 0 || form_read_query(&x->form, x->rq->query, e) != 0)
+			return -1;
+	} else if (form_read(&x->form, x->rq->content_type, body, max + GZIP_SLACK_BYTES, e) != 0) {
+		return -1;
+	}
+	form_call(&x->form, m, max, &x->call);
+	if (x->call.client.len == 0)
+		x->call.client = x->rq->agent;
 	return 0;
 }
 
@@ -75,15 +97,19 @@ static enum log_level level_of(enum err_kind kind)
 /* 0 when a 200 was sent or begun, -1 with *e when an error is to be sent. */
 static int run_method(struct server *s, struct exchange *x, struct source *body, struct served *result, struct err *e)
 {
-	struct zstd_source payload = { 0 };
 	struct reply r;
-	int rc = -1;
+	int rc;
 
 	reply_init(&r);
-	zstd_source_init(&payload, body, server_max_payload(s)); /* narrower limits are core's */
-	if (call_from_header(x, &payload.source, e) != 0 || call_run(s, x->route.method, &x->call, &r, e) != 0)
+	x->call.address = x->rq->address;
+	rc = x->rq->has_anki_sync ? call_from_header(s, x, body, e) : call_from_form(s, x, body, e);
+	if (rc == 0)
+		rc = call_run(s, x->route.method, &x->call, &r, e);
+	/* The decoder's memory is not needed while the reply is sent. */
+	zstd_source_release(&x->zstd);
+	if (rc != 0)
 		goto out;
-	zstd_source_release(&payload);
+	rc = -1;
 	switch (reply_send(x->out, &r, x->call.version, (int)s->config->zstd_level, e)) {
 	case REPLY_SENT:
 		rc = 0;
@@ -102,7 +128,6 @@ static int run_method(struct server *s, struct exchange *x, struct source *body,
 		break;
 	}
 out:
-	zstd_source_release(&payload);
 	reply_release(&r);
 	buf_release(&x->call.payload);
 	return rc;
@@ -148,4 +173,5 @@ void serve(struct server *s, const struct request *rq, int parsed, const struct 
 		log_exchange(&x, LOG_LEVEL_DEBUG, "request", result->status, NULL);
 	}
 	sync_header_release(&x.header);
+	form_release(&x.form);
 }

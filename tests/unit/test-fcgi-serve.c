@@ -12,13 +12,14 @@
 
 /* --- a core --- */
 
-static const struct method echo = { .name = "echo", .area = AREA_SYNC };
+static const struct method echo = { .name = "echo", .area = AREA_SYNC }, begin = { .name = "begin", .area = AREA_MSYNC };
 static struct {
 	/* what it is to do */
 	enum err_kind fail;
 	struct source *stream;
 	uint64_t stream_bytes;
 	/* what it saw */
+	const char *method;
 	int calls, stream_ends;
 	int version;
 	char key[64], session[64], client[64], address[64];
@@ -26,12 +27,16 @@ static struct {
 
 const struct method *method_find(enum call_area area, struct slice name)
 {
-	return area == AREA_SYNC && slice_eq_str(name, "echo") ? &echo : NULL;
+	if (area == AREA_MSYNC)
+		return slice_eq_str(name, "begin") ? &begin : NULL;
+	return slice_eq_str(name, "echo") ? &echo : NULL;
 }
 
 const struct method *method_find_any(struct slice name)
 {
-	return method_find(AREA_SYNC, name);
+	const struct method *m = method_find(AREA_SYNC, name);
+
+	return m ? m : method_find(AREA_MSYNC, name);
 }
 
 static void on_stream_end(struct reply *r)
@@ -45,10 +50,16 @@ static void keep(char out[64], struct slice s)
 	snprintf(out, 64, "%.*s", (int)s.len, s.len ? s.p : "");
 }
 
+uint64_t call_max_payload(const struct server *s, const struct method *m)
+{
+	(void)m;
+	return (uint64_t)s->config->max_payload_megs * 3 << 20;
+}
+
 int call_run(struct server *s, const struct method *m, struct call *c, struct reply *r, struct err *e)
 {
 	(void)s;
-	assert_ptr_equal(m, &echo);
+	core.method = m->name;
 	core.calls++;
 	core.version = c->version;
 	keep(core.key, c->key);
@@ -98,16 +109,15 @@ struct answer {
 
 static const char v11[] = "{\"v\":11,\"k\":\"key\",\"c\":\"anki,x\",\"s\":\"sess\"}";
 
-static void ask(struct answer *a, const char *verb, const char *path, const char *header, struct slice body)
+static void ask_request(struct answer *a, struct request rq, struct slice body)
 {
-	static struct config config = { .max_payload_megs = 1, .zstd_level = 3 };
+	static struct config config = { .max_payload_megs = 1, .zstd_level = 3, .sync_base = (char *)"/tmp" };
 	struct server server = { .config = &config };
-	struct request rq = { .verb = slice_of(verb), .path = slice_of(path), .address = SLICE("192.0.2.1"),
-			      .anki_sync = slice_of(header ? header : ""), .has_anki_sync = header != NULL };
 	struct mem_source from;
 	struct buf_sink to;
 	char *end;
 
+	rq.address = SLICE("192.0.2.1");
 	buf_init(&a->raw, BUF_UNBOUNDED);
 	mem_source_init(&from, body);
 	buf_sink_init(&to, &a->raw);
@@ -120,6 +130,12 @@ static void ask(struct answer *a, const char *verb, const char *path, const char
 	end[2] = 0;
 	a->body = end + 4;
 	a->body_len = a->raw.len - (size_t)(a->body - a->raw.data);
+}
+
+static void ask(struct answer *a, const char *verb, const char *path, const char *header, struct slice body)
+{
+	ask_request(a, (struct request){ .verb = slice_of(verb), .path = slice_of(path), .anki_sync = slice_of(header ? header : ""),
+					 .has_anki_sync = header != NULL }, body);
 }
 
 static void release(struct answer *a)
@@ -349,6 +365,85 @@ static void test_pages(void **state)
 	release(&a);
 }
 
+/* --- forms --- */
+
+#define PART(name) "--b\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n"
+static const char a_form[] = PART("data") "hello\r\n" PART("k") "the key\r\n" PART("s") "the session\r\n--b--\r\n";
+
+static void ask_form(struct answer *a, const char *path, const char *form)
+{
+	ask_request(a, (struct request){ .verb = SLICE("POST"), .path = slice_of(path), .agent = SLICE("an agent"),
+					 .content_type = SLICE("multipart/form-data; boundary=b") }, slice_of(form));
+}
+
+static void test_forms(void **state)
+{
+	static const char *const paths[] = { "/sync/echo", "/echo", "/any//prefix/sync/echo" };
+	struct answer a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		ask_form(&a, paths[i], a_form);
+		check_line(&a, "Status: 200 OK\r\n");
+		check_line(&a, "Content-Type: application/octet-stream\r\n");
+		check_line(&a, "Content-Length: 5\r\n");
+		check_no_line(&a, "anki-original-size");
+		assert_string_equal(a.body, "hello");
+		assert_int_equal(core.version, 10);
+		assert_string_equal(core.key, "the key");
+		assert_string_equal(core.session, "the session");
+		assert_string_equal(core.client, "an agent");
+		assert_string_equal(core.address, "192.0.2.1");
+		release(&a);
+	}
+	/* Never reaches core: cut off, or no form at all. */
+	ask_request(&a, (struct request){ .verb = SLICE("POST"), .path = SLICE("/sync/echo"),
+					  .content_type = SLICE("multipart/form-data; boundary=b") },
+		    (struct slice){ a_form, sizeof a_form - 6 });
+	assert_int_equal(a.served.status, 400);
+	assert_int_equal(core.calls, 0);
+	release(&a);
+}
+
+static void test_begin_with_a_query(void **state)
+{
+	static const struct {
+		const char *verb, *query;
+		int status;
+		const char *key, *payload;
+	} cases[] = {
+		{ "GET", "k=a.b&v=anki%2C2.1.56+%2807fd88dd%29%2Clinux", 200, "a.b", "{\"v\":\"anki,2.1.56 (07fd88dd),linux\"}" },
+		{ "GET", "v=x&k=%61", 200, "a", "{\"v\":\"x\"}" },
+		{ "GET", "k=a&v=", 200, "a", "{\"v\":\"\"}" },
+		{ "GET", "k=a&v=%22%ff%", 200, "a", "{\"v\":\"\\\"\xEF\xBF\xBD%\"}" },
+		{ "GET", "k=a", 200, "a", "{}" }, /* core says what is missing */
+		{ "GET", "k=&v=x&other=1&&=", 200, "", "{\"v\":\"x\"}" },
+		{ "GET", "v=x", 400 },
+		{ "GET", "", 400 },
+		{ "GET", "k=a&k=b", 400 },
+		{ "HEAD", "k=a&v=x", 405 },
+		{ "PUT", "k=a&v=x", 405 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct answer a;
+
+		ask_request(&a, (struct request){ .verb = slice_of(cases[i].verb), .path = SLICE("/msync/begin"),
+						  .query = slice_of(cases[i].query) }, SLICE(""));
+		if (a.served.status != cases[i].status)
+			fail_msg("%s: %d", cases[i].query, a.served.status);
+		if (cases[i].status == 200) {
+			assert_string_equal(core.method, "begin");
+			assert_string_equal(core.key, cases[i].key);
+			assert_string_equal(a.body, cases[i].payload);
+		} else if (cases[i].status == 405) {
+			check_line(&a, "allow: GET, POST\r\n");
+		}
+		release(&a);
+	}
+}
+
 /* --- streams --- */
 
 struct numbers {
@@ -501,6 +596,8 @@ int main(void)
 		cmocka_unit_test(test_bodies_that_are_no_frame),
 		cmocka_unit_test(test_payload_has_a_limit),
 		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_begin_with_a_query),
 		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_more_than_4_gib),
 		cmocka_unit_test(test_reader_leaves),

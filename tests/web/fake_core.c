@@ -173,10 +173,15 @@ uint64_t server_max_payload(const struct server *s)
 	return (uint64_t)s->config->max_payload_megs * 3 << 20;
 }
 
+uint64_t call_max_payload(const struct server *s, const struct method *m)
+{
+	return m->max_body ? m->max_body : server_max_payload(s);
+}
+
 int call_run(struct server *s, const struct method *m, struct call *c, struct reply *r, struct err *e)
 {
 	if (!(m->flags & METHOD_STREAM)) {
-		buf_init(&c->payload, m->max_body ? m->max_body : server_max_payload(s));
+		buf_init(&c->payload, call_max_payload(s, m));
 		if (source_to_buf(c->body, &c->payload, e) != 0)
 			return -1;
 	}
