@@ -61,7 +61,7 @@ static void test_own(void **state)
 	assert_false(password_hash_has_name(hash));
 	assert_int_equal(password_verify(SLICE("x"), secret, hash, &e), 1);
 	assert_int_equal(password_verify(SLICE("x"), SLICE("secret "), hash, &e), 0);
-	hash[strlen(hash) - 2] ^= 1;
+	hash[strlen(hash) - 2] = hash[strlen(hash) - 2] == 'A' ? 'B' : 'A'; /* still base64 */
 	assert_int_equal(password_verify(SLICE("x"), secret, hash, &e), 0);
 
 	memset(longest, 'x', sizeof longest);
