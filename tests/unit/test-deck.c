@@ -199,8 +199,8 @@ static void test_bombs(void **state)
 
 	(void)state;
 	deck_init(&d);
-	buf_puts(&d.kind, "\x12\x80\x80\x3c");
-	for (int i = 0; i < 0xf0000; i += 2)
+	buf_puts(&d.kind, "\x12\x80\x80\xc0\x07");
+	for (int i = 0; i < 0xf00000; i += 2)
 		buf_put(&d.kind, "\x12", 2);
 	assert_int_equal(deck_print(&out, &d, &e), -1);
 	assert_int_equal(e.kind, ERR_DAMAGED);
@@ -208,7 +208,7 @@ static void test_bombs(void **state)
 	d.kind.max = BUF_UNBOUNDED;
 	buf_puts(&d.kind, "\x0a");
 	buf_put(&d.kind, "", 1);
-	while (d.kind.len <= 1 << 20)
+	while (d.kind.len <= 1 << 24)
 		buf_put(&d.kind, "\x1a", 2);
 	assert_int_equal(deck_check(&d, &e), -1);
 	assert_int_equal(e.kind, ERR_DAMAGED);
@@ -223,16 +223,16 @@ static void test_too_big(void **state)
 
 	(void)state;
 	buf_puts(&text, HEAD("x") ",\"desc\":\"");
-	for (int i = 0; i < 1 << 20; i++)
+	for (int i = 0; i < 1 << 24; i++)
 		buf_putc(&text, 'd');
 	buf_puts(&text, "\",\"dyn\":0" NORMAL);
-	check_error(buf_str(&text), ERR_TOO_BIG, "deck 2: 1048586 bytes; an object has room for 1048576");
+	check_error(buf_str(&text), ERR_TOO_BIG, "deck 2: 16777228 bytes; an object has room for 16777216");
 	buf_reset(&text);
 	buf_puts(&text, HEAD("x") ",\"desc\":\"\",\"dyn\":0,\"addon\":\"");
-	for (int i = 0; i < 1 << 20; i++)
+	for (int i = 0; i < 1 << 24; i++)
 		buf_putc(&text, 'd');
 	buf_puts(&text, "\"" NORMAL);
-	check_error(buf_str(&text), ERR_TOO_BIG, "deck 2: unknown keys: more than 1048576 bytes");
+	check_error(buf_str(&text), ERR_TOO_BIG, "deck 2: unknown keys: more than 16777216 bytes");
 	buf_release(&text);
 	buf_release(&out);
 }
