@@ -37,7 +37,6 @@ check_PROGRAMS += tests/unit/test-config
 tests_unit_test_config_SOURCES = tests/unit/test-config.c
 tests_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -DSHIPPED='"$(abs_top_srcdir)/deploy/ankisync.conf"'
 tests_unit_test_config_LDADD = $(BASE_LIBS) $(TEST_LIBS)
-EXTRA_DIST += deploy/ankisync.conf
 
 check_PROGRAMS += tests/unit/test-log
 tests_unit_test_log_SOURCES = tests/unit/test-log.c

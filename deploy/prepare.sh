@@ -78,6 +78,7 @@ is_built() {
 # build DIR [CONFIGURE OPTION...]: brings the build folder DIR up to date; one that was configured without one of the options
 # is made anew. Two at a time wait for each other.
 build() (
+	umask 022 # callers shut their data to others; what is built must be executable for the workers' user
 	mkdir -p "$1"
 	cd "$1" || exit 1
 	shift

@@ -18,7 +18,6 @@ fcgi_ankisync_fcgi_SOURCES = fcgi/main.c
 fcgi_ankisync_fcgi_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS)
 fcgi_ankisync_fcgi_LDADD = fcgi/libworker.a $(CORE_LIBS) $(FCGI_LIBS)
 dist_man_MANS += man/ankisync.fcgi.8
-EXTRA_DIST += deploy/nginx.conf deploy/apache-fcgid.conf deploy/apache-proxy.conf
 
 # These have a core of their own, from memory.
 check_PROGRAMS += tests/unit/test-fcgi-head tests/unit/test-fcgi-body tests/unit/test-fcgi-form tests/unit/test-fcgi-serve
@@ -37,7 +36,7 @@ tests_unit_test_fcgi_serve_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS) $(
 
 # The worker with a core that does as it is told, for tests/web. Not built by default.
 EXTRA_PROGRAMS = tests/web/fake-worker
-EXTRA_DIST += tests/web/servers.py tests/web/wire.py tests/web/test_transport.py
+CLEANFILES += tests/web/fake-worker
 tests_web_fake_worker_SOURCES = fcgi/main.c tests/web/fake_core.c
 tests_web_fake_worker_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS)
 tests_web_fake_worker_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS)

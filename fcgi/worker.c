@@ -269,6 +269,26 @@ static void break_off(FCGX_Request *fcgx)
 	FCGX_Free(fcgx, 1);
 }
 
+/*
+ * A connection can be kept only when nothing of the body is left in it. What a refused request left unread is read here, if
+ * it is short and there already.
+ */
+static void read_rest(FCGX_Request *fcgx, struct body_source *body)
+{
+	struct timeval soon = { 0, 50000 };
+	size_t room = 256 << 10;
+	char piece[8192];
+	ssize_t got = 1;
+
+	if (!fcgx->keepConnection || body->ended)
+		return;
+	setsockopt(fcgx->ipcFd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
+	while (got > 0 && room > sizeof piece) {
+		got = body->source.read(&body->source, piece, sizeof piece, NULL);
+		room -= sizeof piece;
+	}
+}
+
 /* Returns whether the storage turned out to be out of reach. */
 static bool serve_request(struct server *s, struct pool *p, FCGX_Request *fcgx)
 {
@@ -286,6 +306,7 @@ static bool serve_request(struct server *s, struct pool *p, FCGX_Request *fcgx)
 		break_off(fcgx);
 		return served.cut_off;
 	}
+	read_rest(fcgx, &body);
 	FCGX_Finish_r(fcgx);
 	if (!body.ended) /* the rest of the body would be taken for the next request */
 		FCGX_Free(fcgx, 1);

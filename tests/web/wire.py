@@ -45,7 +45,7 @@ class Connection:
     def __init__(self, port, timeout=30, host="127.0.0.1"):
         self.socket = socket.create_connection((host, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.rest = b""
+        self.rest = bytearray()
 
     def __enter__(self):
         return self
@@ -68,16 +68,37 @@ class Connection:
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def _more(self):
-        piece = self.socket.recv(65536)
+        piece = self.socket.recv(1 << 20)
         self.rest += piece
         return piece
 
+    def _take(self, n):
+        """n bytes, or what there was when the connection ended."""
+        while len(self.rest) < n and self._more():
+            pass
+        piece = bytes(self.rest[:n])
+        del self.rest[:n]
+        return piece
+
     def _line(self):
-        while b"\r\n" not in self.rest:
+        while (end := self.rest.find(b"\r\n")) < 0:
             if not self._more():
                 raise ConnectionError("closed")
-        line, self.rest = self.rest.split(b"\r\n", 1)
-        return line.decode()
+        return self._take(end + 2)[:-2].decode()
+
+    def _chunks(self):
+        """The body, and whether its end was seen."""
+        body = bytearray()
+        try:
+            while size := int(self._line(), 16):
+                piece = self._take(size)
+                body += piece
+                if len(piece) < size or self._take(2) != b"\r\n":
+                    return body, False
+            self._line()
+        except (ConnectionError, ValueError):
+            return body, False
+        return body, True
 
     def receive(self, verb="POST"):
         """An Answer; `complete` says whether its end was seen."""
@@ -92,26 +113,14 @@ class Connection:
             return Answer(status, headers, b"", True)
         if "content-length" in headers:
             length = int(headers["content-length"])
-            while len(self.rest) < length and self._more():
-                pass
-            body, self.rest = self.rest[:length], self.rest[length:]
+            body = self._take(length)
             return Answer(status, headers, body, len(body) == length)
         if headers.get("transfer-encoding") == "chunked":
-            body = b""
-            try:
-                while size := int(self._line(), 16):
-                    while len(self.rest) < size + 2:
-                        if not self._more():
-                            return Answer(status, headers, body + self.rest, False)
-                    body, self.rest = body + self.rest[:size], self.rest[size + 2:]
-                self._line()
-            except (ConnectionError, ValueError):
-                return Answer(status, headers, body, False)
-            return Answer(status, headers, body, True)
+            body, complete = self._chunks()
+            return Answer(status, headers, bytes(body), complete)
         while self._more():
             pass
-        body, self.rest = self.rest, b""
-        return Answer(status, headers, body, True)
+        return Answer(status, headers, self._take(len(self.rest)), True)
 
     def ask(self, path, payload=b"{}", framing="chunked", verb="POST", header=HEADER, extra=(), pack=True):
         body = compress(payload) if pack else payload
