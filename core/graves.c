@@ -17,17 +17,21 @@ void graves_release(struct graves *g)
 	*g = (struct graves)GRAVES_INIT;
 }
 
-int graves_from_json(struct graves *g, struct json_object *o, struct err *e)
+int graves_from_json(struct graves *g, struct json_object *o, bool all_lists, struct err *e)
 {
 	static const struct {
 		const char *key;
 		enum grave_type type;
 	} lists[] = { { "cards", GRAVE_CARD }, { "notes", GRAVE_NOTE }, { "decks", GRAVE_DECK } };
 
+	if (!json_is_object(o))
+		return err_set(e, ERR_BAD_REQUEST, "graves: not an object");
 	for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
 		struct json_object *list;
 		size_t n;
 
+		if (!all_lists && (!json_has(o, lists[l].key, &list) || !list))
+			continue;
 		if (json_need_array(o, lists[l].key, &list, &n, e) != 0)
 			return -1;
 		for (size_t i = 0; i < n; i++) {

@@ -21,8 +21,11 @@ struct graves {
 
 void graves_add(struct graves *g, int64_t id, enum grave_type type);
 void graves_release(struct graves *g);
-/* Add what {"cards":[…],"decks":[…],"notes":[…]} lists; ids may be integers or strings. 0, or -1 with ERR_BAD_REQUEST. */
-int graves_from_json(struct graves *g, struct json_object *o, struct err *e);
+/*
+ * Add what {"cards":[…],"decks":[…],"notes":[…]} lists; ids may be integers or strings. Unless `all_lists` are needed, one may
+ * be absent or null. 0, or -1 with ERR_BAD_REQUEST.
+ */
+int graves_from_json(struct graves *g, struct json_object *o, bool all_lists, struct err *e);
 /* Is it in the set? Sorts when that has not been done. */
 bool graves_have(struct graves *g, enum grave_type type, int64_t id);
 

@@ -53,7 +53,7 @@ tests_unit_test_throttle_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_throttle_LDADD = $(CORE_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-sync
-tests_unit_test_sync_SOURCES = tests/unit/test-sync.c tests/unit/test.h tests/unit/vectors.h
+tests_unit_test_sync_SOURCES = tests/unit/test-sync.c tests/unit/place.c tests/unit/place.h tests/unit/vectors.h
 tests_unit_test_sync_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sync_LDADD = $(CORE_LIBS) $(TEST_LIBS)
 
@@ -66,3 +66,8 @@ check_PROGRAMS += tests/unit/test-media-sync
 tests_unit_test_media_sync_SOURCES = tests/unit/test-media-sync.c tests/unit/zips.c tests/unit/zips.h tests/unit/test.h
 tests_unit_test_media_sync_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ZLIB_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_media_sync_LDADD = $(CORE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-old-clients
+tests_unit_test_old_clients_SOURCES = tests/unit/test-old-clients.c tests/unit/place.c tests/unit/place.h tests/unit/vectors.h
+tests_unit_test_old_clients_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_old_clients_LDADD = $(CORE_LIBS) $(TEST_LIBS)

@@ -51,7 +51,7 @@ static int parse_start(struct start_request *q, struct slice payload, struct err
 		err_set(e, ERR_BAD_REQUEST, "start: lnewer is missing or not a bool");
 		goto out;
 	}
-	if (json_has(o, "graves", &v) && v && graves_from_json(&q->graves, v, e) != 0)
+	if (json_has(o, "graves", &v) && v && graves_from_json(&q->graves, v, false, e) != 0)
 		goto out;
 	rc = 0;
 out:
@@ -183,7 +183,7 @@ int normal_apply_graves(struct server *sv, struct home *h, struct call *c, struc
 
 	if (json_parse_object(buf_slice(&c->payload), &JSON_LIMITS_PAYLOAD, &o, e) != 0 || enter(h, c, IN(SESSION_OPEN), &s, e) != 0)
 		goto out;
-	if (json_need_object(o, "chunk", &chunk, e) != 0 || graves_from_json(&g, chunk, e) != 0)
+	if (json_need_object(o, "chunk", &chunk, e) != 0 || graves_from_json(&g, chunk, true, e) != 0)
 		goto out;
 	if (graves_stage(&g, h, &s, server_max_payload(sv), e) != 0 || session_save(h, &s, e) != 0)
 		goto out;

@@ -146,7 +146,7 @@ static const struct key first_keys[] = {
 	{ "id", COLUMN_ID, ID, NEED },
 	{ "name", COLUMN_NAME, STR, NEED },
 	{ "type", 1, ENUM, NEED, 0, 1 },
-	{ "mod", COLUMN_MOD, I64, NEED },
+	{ "mod", COLUMN_MOD, INT_STR, NEED }, /* official: no strings; collections of long ago have them */
 	{ "usn", COLUMN_USN, I32, NEED },
 	{ "sortf", 2, U16, NEED },
 	{ "did", 4, I64, NEED | LENIENT | NULL_EMPTY },

@@ -221,7 +221,7 @@ size_t files_size(const char *path)
 
 #define USN "CASE WHEN usn < 0 THEN (SELECT usn FROM col) ELSE usn END"
 
-/* Columns whose names begin with "blob" are compared as what they mean. */
+/* Columns whose names begin with "blob" or "json" are compared as what they mean. */
 static const struct {
 	const char *table, *sql, *clock_sql;
 } compared[] = {
@@ -273,6 +273,34 @@ static bool same_blob(struct slice a, struct slice b)
 	return same;
 }
 
+static bool same_json(struct slice a, struct slice b)
+{
+	struct buf texts[2] = { BUF_INIT(BUF_UNBOUNDED), BUF_INIT(BUF_UNBOUNDED) };
+	struct slice in[2] = { a, b };
+	bool same;
+
+	for (int i = 0; i < 2; i++) {
+		struct json_object *o;
+
+		if (json_parse(in[i], &JSON_LIMITS_PAYLOAD, &o, NULL) != 0)
+			fail_msg("not JSON: %.*s", (int)in[i].len, in[i].p);
+		json_put_value(&texts[i], o);
+		json_object_put(o);
+	}
+	same = slice_eq(buf_slice(&texts[0]), buf_slice(&texts[1]));
+	if (!same) {
+		size_t at = 0;
+
+		while (texts[0].data[at] == texts[1].data[at])
+			at++;
+		at -= at < 60 ? at : 60;
+		print_error("got %.120s\nwant %.120s\n", texts[0].data + at, texts[1].data + at);
+	}
+	buf_release(&texts[0]);
+	buf_release(&texts[1]);
+	return same;
+}
+
 static struct slice column(sqlite3_stmt *st, int i)
 {
 	const char *p = sqlite3_column_blob(st, i);
@@ -285,7 +313,7 @@ static void same_row(const char *table, sqlite3_stmt *got, sqlite3_stmt *want)
 	for (int i = 0; i < sqlite3_column_count(got); i++) {
 		const char *name = sqlite3_column_name(got, i);
 		struct slice a = column(got, i), b = column(want, i);
-		bool same = strncmp(name, "blob_", 5) == 0 ? same_blob(a, b) : slice_eq(a, b);
+		bool same = strncmp(name, "blob_", 5) == 0 ? same_blob(a, b) : strncmp(name, "json_", 5) == 0 ? same_json(a, b) : slice_eq(a, b);
 
 		if (!same || sqlite3_column_type(got, i) != sqlite3_column_type(want, i))
 			fail_msg("%s %s: %s: got %s, want %s", table, sqlite3_column_text(want, 0), name, sqlite3_column_text(got, i),
@@ -293,28 +321,50 @@ static void same_row(const char *table, sqlite3_stmt *got, sqlite3_stmt *want)
 	}
 }
 
+static void same_rows(sqlite3 *a, sqlite3 *b, const char *table, const char *sql)
+{
+	sqlite3_stmt *x, *y;
+	int more;
+
+	if (sqlite3_prepare_v2(a, sql, -1, &x, NULL) != SQLITE_OK || sqlite3_prepare_v2(b, sql, -1, &y, NULL) != SQLITE_OK)
+		fail_msg("%s: %s / %s", sql, sqlite3_errmsg(a), sqlite3_errmsg(b));
+	do {
+		more = sqlite3_step(y);
+		if (sqlite3_step(x) != more)
+			fail_msg("%s: another number of rows, or %s", table, sqlite3_errmsg(a));
+		if (more == SQLITE_ROW)
+			same_row(table, x, y);
+	} while (more == SQLITE_ROW);
+	assert_int_equal(more, SQLITE_DONE);
+	sqlite3_finalize(x);
+	sqlite3_finalize(y);
+}
+
 void files_same(const char *got, const char *want, bool clock)
 {
 	sqlite3 *a = open_db(got, true), *b = open_db(want, true);
 
-	for (size_t i = 0; i < sizeof compared / sizeof *compared; i++) {
-		const char *sql = clock && compared[i].clock_sql ? compared[i].clock_sql : compared[i].sql;
-		sqlite3_stmt *x, *y;
-		int more;
+	for (size_t i = 0; i < sizeof compared / sizeof *compared; i++)
+		same_rows(a, b, compared[i].table, clock && compared[i].clock_sql ? compared[i].clock_sql : compared[i].sql);
+	sqlite3_close(a);
+	sqlite3_close(b);
+}
 
-		if (sqlite3_prepare_v2(a, sql, -1, &x, NULL) != SQLITE_OK || sqlite3_prepare_v2(b, sql, -1, &y, NULL) != SQLITE_OK)
-			fail_msg("%s: %s / %s", sql, sqlite3_errmsg(a), sqlite3_errmsg(b));
-		do {
-			more = sqlite3_step(y);
-			if (sqlite3_step(x) != more)
-				fail_msg("%s: another number of rows, or %s", compared[i].table, sqlite3_errmsg(a));
-			if (more == SQLITE_ROW)
-				same_row(compared[i].table, x, y);
-		} while (more == SQLITE_ROW);
-		assert_int_equal(more, SQLITE_DONE);
-		sqlite3_finalize(x);
-		sqlite3_finalize(y);
-	}
+void files_same_11(const char *got, const char *want)
+{
+	static const char *const tables[][2] = {
+		{ "col", "SELECT id, crt, mod, scm, ver, dty, usn, ls, conf AS json_conf, models AS json_models, decks AS json_decks,"
+		  " dconf AS json_dconf, tags AS json_tags FROM col" },
+		{ "notes", "SELECT *, typeof(sfld) FROM notes ORDER BY id" },
+		{ "cards", "SELECT * FROM cards ORDER BY id" },
+		{ "revlog", "SELECT * FROM revlog ORDER BY id" },
+		{ "graves", "SELECT * FROM graves ORDER BY oid, type, usn" },
+	};
+	sqlite3 *a = open_db(got, true), *b = open_db(want, true);
+
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+		same_rows(a, b, tables[i][0], tables[i][1]);
+	same_rows(a, b, "schema", "SELECT name, type, tbl_name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name");
 	sqlite3_close(a);
 	sqlite3_close(b);
 }

@@ -254,6 +254,61 @@ static void test_old_client(void **state)
 	files_same(again, files_golden("rich-18b", "want"), true);
 }
 
+/* What an old client gets is what official makes of the same collection, and the collection on the server stays as it is. */
+static void test_golden_downgrades(void **state)
+{
+	static const char *const pairs[][2] = { { "new-18", "new-11" }, { "rich-18", "rich-11" } };
+	const char *got = files_path("got"), *after = files_path("after");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+		struct buf bytes = BUF_INIT(BUF_UNBOUNDED);
+
+		upload_file(files_golden(pairs[i][0], "golden"));
+		for (int version = 8; version <= 10; version++) {
+			download(version, got);
+			files_golden(pairs[i][1], "want");
+			/* An upload gets rid of usn -1. */
+			files_sql(files_path("want"),
+				  "UPDATE col SET models = replace(models, '\"usn\":-1', '\"usn\":' || usn),"
+				  " decks = replace(decks, '\"usn\":-1', '\"usn\":' || usn), dconf = replace(dconf, '\"usn\":-1', '\"usn\":' || usn),"
+				  " tags = replace(tags, ':-1', ':' || usn);"
+				  "UPDATE cards SET usn = (SELECT usn FROM col) WHERE usn = -1;"
+				  "UPDATE notes SET usn = (SELECT usn FROM col) WHERE usn = -1;"
+				  "UPDATE revlog SET usn = (SELECT usn FROM col) WHERE usn = -1;"
+				  "UPDATE graves SET usn = (SELECT usn FROM col) WHERE usn = -1");
+			files_same_11(got, files_path("want"));
+		}
+		read_file(got, &bytes);
+		assert_memory_equal(bytes.data + 18, "\1\1", 2); /* rollback journal */
+		buf_release(&bytes);
+		download(11, after);
+		files_same(after, files_path("golden"), false); /* for which -1 is the collection's usn */
+		assert_int_equal(generation(), i + 1);
+	}
+	expect_tidy();
+}
+
+/* 18 -> 11 -> 18 loses nothing that schema 11 can hold: a second turn changes nothing at all. */
+static void test_there_and_back_again(void **state)
+{
+	static const char *const files[] = { "new-18", "rich-18", "rich-18b", "old-18", "rich-11", "old-11" };
+	const char *first = files_path("first"), *second = files_path("second"), *own = files_path("own"), *own_again = files_path("own-again");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		upload_file(files_golden(files[i], "golden"));
+		download(10, first);
+		upload_file(first);
+		download(11, own);
+		download(10, second);
+		files_same_11(second, first);
+		upload_file(second);
+		download(11, own_again);
+		files_same(own_again, own, false);
+	}
+}
+
 static void test_nothing_yet(void **state)
 {
 	const char *got = files_path("got");
@@ -409,6 +464,9 @@ int main(int argc, char **argv)
 		TEST_ROLLBACK(test_there_and_back),
 		TEST(test_old_client),
 		TEST_ROLLBACK(test_old_client),
+		TEST(test_golden_downgrades),
+		TEST_ROLLBACK(test_golden_downgrades),
+		TEST(test_there_and_back_again),
 		TEST(test_nothing_yet),
 		TEST(test_refusals),
 		TEST(test_commits_during_download),

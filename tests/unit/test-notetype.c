@@ -38,6 +38,12 @@ static void same_row(struct json_object *c, const struct notetype *n)
 	buf_release(&printed);
 }
 
+/* Official refuses these; we take what collections of long ago hold. */
+static bool ours(struct json_object *c)
+{
+	return slice_eq_str(vectors_str(c, "case"), "nt mod=\"5\"");
+}
+
 static void test_vectors(void **state)
 {
 	struct json_object *cases = vectors_load("notetypes.json");
@@ -51,10 +57,12 @@ static void test_vectors(void **state)
 		struct notetype nt;
 
 		notetype_init(&nt);
-		if ((notetype_from_json(&nt, in, &e) == 0) != objects_accepted(c))
+		if ((notetype_from_json(&nt, in, &e) == 0) != (objects_accepted(c) || ours(c)))
 			fail_msg("%s: %s", vectors_str(c, "case").p, e.msg);
 		if (objects_accepted(c))
 			same_row(c, &nt);
+		else if (ours(c))
+			assert_int_equal(nt.mod_s, 5);
 		else
 			assert_int_equal(e.kind, ERR_BAD_REQUEST);
 		notetype_release(&nt);

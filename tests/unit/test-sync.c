@@ -1,181 +1,14 @@
 /*
- * The normal sync from memory: handlers are called as the border calls them, on a real home below /tmp, with two clients
- * played by hand. What real clients make of it is in tests/clients and tests/equal.
+ * The normal sync from memory. What real clients make of it is in tests/clients and tests/equal.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
-#include "base/digest.h"
-#include "core/call.h"
-#include "storage/accounts.h"
 #include "storage/collection.h"
-#include "storage/home.h"
 #include "storage/schema18.h"
 #include "storage/session.h"
 #include "storage/settings.h"
-#include "storage/sql.h"
-#include "tests/unit/vectors.h"
-
-struct place {
-	char base[64];
-	struct config config;
-	struct server server;
-	char key[128], uid[64], path[PATH_MAX];
-	struct buf reply;
-	enum err_kind kind; /* of the last call, ERR_NONE when it succeeded */
-};
-
-static const int64_t NOW_MS = 1800000000000;
-
-static struct home *home_of(struct place *p)
-{
-	struct home *h;
-
-	assert_int_equal(homes_get(p->server.homes, slice_of(p->uid), &h, NULL), 1);
-	return h;
-}
-
-static int setup(void **state)
-{
-	struct place *p = calloc(1, sizeof *p);
-	uint8_t hash[HOME_KEY_HASH_BYTES];
-	struct err e = ERR_INIT;
-	struct home *h;
-
-	snprintf(p->base, sizeof p->base, "/tmp/test-sync-XXXXXX");
-	assert_non_null(mkdtemp(p->base));
-	p->config = (struct config){
-		.sync_base = p->base, .max_payload_megs = 100, .upload_seconds = 10, .lock_seconds = 1, .workers = 4,
-		.kept_generations = 3, .zstd_level = 3, .journal = (char *)"wal",
-	};
-	buf_init(&p->reply, BUF_UNBOUNDED);
-	if (server_open(&p->server, &p->config, &e) != 0)
-		fail_msg("%s", e.msg);
-	assert_int_equal(homes_create(p->server.homes, &h, &e), 0);
-	snprintf(p->uid, sizeof p->uid, "%s", home_uid(h));
-	snprintf(p->path, sizeof p->path, "%s", home_path(h));
-	snprintf(p->key, sizeof p->key, "%s.secretsecretsecretsecretsecret00", p->uid);
-	sha256(SLICE("secretsecretsecretsecretsecret00"), hash);
-	assert_int_equal(home_lock(h, &e), 0);
-	assert_int_equal(home_key_add(h, hash, SLICE("test"), 1, &e), 0);
-	home_unlock(h);
-	clock_freeze_ms(NOW_MS);
-	*state = p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct place *p = *state;
-	char command[128];
-
-	clock_freeze_ms(0);
-	server_close(&p->server);
-	buf_release(&p->reply);
-	snprintf(command, sizeof command, "rm -rf '%s'", p->base);
-	assert_int_equal(system(command), 0);
-	free(p);
-	return 0;
-}
-
-/* Call a method; the reply's text, or NULL with p->kind set. */
-static const char *call_bytes(struct place *p, int version, const char *session_key, const char *method, struct slice body)
-{
-	const struct method *m = method_find(AREA_SYNC | AREA_MSYNC, slice_of(method));
-	struct mem_source source;
-	struct call c = { .version = version, .key = slice_of(p->key), .session_key = slice_of(session_key), .body = &source.source };
-	struct err e = ERR_INIT;
-	struct reply r;
-	int rc;
-
-	assert_non_null(m);
-	mem_source_init(&source, body);
-	reply_init(&r);
-	rc = call_run(&p->server, m, &c, &r, &e);
-	buf_set(&p->reply, r.body.data, r.body.len);
-	p->kind = rc == 0 ? ERR_NONE : e.kind;
-	reply_release(&r);
-	return rc == 0 ? buf_str(&p->reply) : NULL;
-}
-
-static const char *call(struct place *p, const char *session_key, const char *method, const char *body)
-{
-	return call_bytes(p, 11, session_key, method, slice_of(body));
-}
-
-static void must(struct place *p, const char *session_key, const char *method, const char *body, const char *want)
-{
-	const char *got = call(p, session_key, method, body);
-
-	if (!got || strcmp(got, want) != 0)
-		fail_msg("%s %s: kind %d: %s", method, body, p->kind, got ? got : "(error)");
-}
-
-static void must_fail(struct place *p, const char *session_key, const char *method, const char *body, enum err_kind kind)
-{
-	const char *got = call(p, session_key, method, body);
-
-	if (got || p->kind != kind)
-		fail_msg("%s %s: kind %d: %s", method, body, p->kind, got ? got : "(error)");
-}
-
-/* A look at the collection's file from outside. */
-static void open_file(struct place *p, struct sql *s)
-{
-	struct home *h = home_of(p);
-	struct err e = ERR_INIT;
-	char file[PATH_MAX];
-	int64_t generation;
-
-	assert_int_equal(home_lock(h, &e), 0);
-	assert_int_equal(home_generation(h, &generation, &e), 0);
-	home_unlock(h);
-	home_generation_path(h, generation, file);
-	if (sql_open(s, file, 0, NULL, 0, &e) != 0)
-		fail_msg("%s", e.msg);
-}
-
-/* One value from the collection, as text. */
-static const char *query(struct place *p, const char *text)
-{
-	static char value[4096];
-	sqlite3_stmt *st = NULL;
-	struct sql s;
-
-	open_file(p, &s);
-	if (sqlite3_prepare_v2(s.db, text, -1, &st, NULL) != SQLITE_OK)
-		fail_msg("%s: %s", text, sqlite3_errmsg(s.db));
-	value[0] = 0;
-	if (sqlite3_step(st) == SQLITE_ROW)
-		snprintf(value, sizeof value, "%s", sqlite3_column_text(st, 0) ? (const char *)sqlite3_column_text(st, 0) : "NULL");
-	sqlite3_finalize(st);
-	sql_close(&s);
-	return value;
-}
-
-#define META "{\"v\":11,\"cv\":\"test\"}"
-#define NO_CHANGES "{\"changes\":{\"models\":[],\"decks\":[[],[]],\"tags\":[]}}"
-#define NOTHING_NEW "{\"models\":[],\"decks\":[[],[]],\"tags\":[]}"
-#define NO_GRAVES "{\"cards\":[],\"decks\":[],\"notes\":[]}"
-/* Deck 1 and option group 1 of a new collection are at usn 0, so a client that has seen everything is at 1 or more. */
-
-/* An account with an empty collection at usn 1. */
-static void begin_account(struct place *p)
-{
-	must(p, "make", "start", "{\"minUsn\":0,\"lnewer\":true}", NO_GRAVES);
-	assert_non_null(call(p, "make", "finish", "{}"));
-	assert_string_equal(query(p, "SELECT usn FROM col"), "1");
-}
-
-static void start_sync(struct place *p, const char *key, int64_t min_usn)
-{
-	char body[64];
-
-	snprintf(body, sizeof body, "{\"minUsn\":%lld,\"lnewer\":true,\"graves\":null}", (long long)min_usn);
-	if (!call(p, key, "start", body))
-		fail_msg("start: kind %d", p->kind);
-}
+#include "tests/unit/place.h"
 
 static void test_all_statements(void **state)
 {
@@ -184,8 +17,8 @@ static void test_all_statements(void **state)
 	struct err e = ERR_INIT;
 	struct home *h;
 
-	begin_account(p);
-	h = home_of(p);
+	place_begin_account(p);
+	h = place_home(p);
 	assert_int_equal(home_lock(h, &e), 0);
 	assert_int_equal(home_collection(h, &c, &e), 1);
 	if (collection_prepare_all(c, &e) != 0)
@@ -195,13 +28,13 @@ static void test_all_statements(void **state)
 
 static void test_meta_of_a_new_account(void **state)
 {
-	must(*state, "s", "meta", META,
+	place_must(*state, "s", "meta", META,
 	     "{\"mod\":0,\"scm\":0,\"usn\":0,\"ts\":1800000000,\"msg\":\"\",\"cont\":true,\"hostNum\":0,\"empty\":true,"
 	     "\"media_usn\":0,\"musn\":0,\"uname\":\"\"}");
-	must_fail(*state, "s", "meta", "{\"v\":12,\"cv\":\"x\"}", ERR_VERSION);
-	must_fail(*state, "s", "meta", "{\"v\":7,\"cv\":\"x\"}", ERR_VERSION);
-	must_fail(*state, "s", "meta", "{\"v\":11}", ERR_BAD_REQUEST);
-	must_fail(*state, "s", "meta", "{\"v\":\"11\",\"cv\":\"x\"}", ERR_BAD_REQUEST);
+	place_must_fail(*state, "s", "meta", "{\"v\":12,\"cv\":\"x\"}", ERR_VERSION);
+	place_must_fail(*state, "s", "meta", "{\"v\":7,\"cv\":\"x\"}", ERR_VERSION);
+	place_must_fail(*state, "s", "meta", "{\"v\":11}", ERR_BAD_REQUEST);
+	place_must_fail(*state, "s", "meta", "{\"v\":\"11\",\"cv\":\"x\"}", ERR_BAD_REQUEST);
 }
 
 static void test_wrong_key(void **state)
@@ -209,9 +42,9 @@ static void test_wrong_key(void **state)
 	struct place *p = *state;
 
 	p->key[strlen(p->key) - 1] = '1';
-	must_fail(p, "s", "meta", META, ERR_BAD_LOGIN);
+	place_must_fail(p, "s", "meta", META, ERR_BAD_LOGIN);
 	snprintf(p->key, sizeof p->key, "nobody");
-	must_fail(p, "s", "meta", "not json", ERR_BAD_LOGIN);
+	place_must_fail(p, "s", "meta", "not json", ERR_BAD_LOGIN);
 }
 
 static const char one_card[] = "{\"chunk\":{\"done\":true,\"revlog\":[[7,1,0,3,1,0,2500,9,1]],"
@@ -222,43 +55,43 @@ static void test_whole_sync(void **state)
 	struct place *p = *state;
 	const char *ok = "{\"status\":\"ok\",\"c\":[[0,0,0],1,0,1,0,0,1,1],\"s\":[[0,0,0],1,0,1,0,0,1,1]}";
 
-	begin_account(p);
-	start_sync(p, "k", 1);
-	must(p, "k", "applyGraves", "{\"chunk\":" NO_GRAVES "}", "null");
-	must(p, "k", "applyChanges", NO_CHANGES, NOTHING_NEW);
-	must(p, "k", "chunk", "{}", "{\"done\":true}");
-	must(p, "k", "applyChunk", one_card, "null");
-	assert_string_equal(query(p, "SELECT count(*) FROM cards"), "0"); /* nothing is written before the end */
-	must(p, "k", "sanityCheck2", "{\"client\":[[1,2,3],1,0,1,9,0,1,1]}", ok);
-	assert_string_equal(query(p, "SELECT usn FROM cards"), "1");
-	assert_string_equal(query(p, "SELECT usn FROM col"), "2");
+	place_begin_account(p);
+	place_start_sync(p, "k", 1);
+	place_must(p, "k", "applyGraves", "{\"chunk\":" NO_GRAVES "}", "null");
+	place_must(p, "k", "applyChanges", NO_CHANGES, NOTHING_NEW);
+	place_must(p, "k", "chunk", "{}", "{\"done\":true}");
+	place_must(p, "k", "applyChunk", one_card, "null");
+	assert_string_equal(place_query(p, "SELECT count(*) FROM cards"), "0"); /* nothing is written before the end */
+	place_must(p, "k", "sanityCheck2", "{\"client\":[[1,2,3],1,0,1,9,0,1,1]}", ok);
+	assert_string_equal(place_query(p, "SELECT usn FROM cards"), "1");
+	assert_string_equal(place_query(p, "SELECT usn FROM col"), "2");
 	/* Every answer may have been lost. */
-	must(p, "k", "sanityCheck2", "{\"client\":[[1,2,3],1,0,1,9,0,1,1]}", ok);
-	must(p, "k", "finish", "{\"_pad\":null}", "1800000000001");
-	must(p, "k", "finish", "{}", "1800000000001");
-	assert_string_equal(query(p, "SELECT mod || ' ' || usn FROM col"), "1800000000001 2");
-	must_fail(p, "k", "applyChunk", one_card, ERR_CONFLICT);
-	must_fail(p, "other", "finish", "{}", ERR_CONFLICT);
-	must(p, "k", "abort", "{}", "null");
-	must(p, "k", "finish", "{}", "1800000000001");
+	place_must(p, "k", "sanityCheck2", "{\"client\":[[1,2,3],1,0,1,9,0,1,1]}", ok);
+	place_must(p, "k", "finish", "{\"_pad\":null}", "1800000000001");
+	place_must(p, "k", "finish", "{}", "1800000000001");
+	assert_string_equal(place_query(p, "SELECT mod || ' ' || usn FROM col"), "1800000000001 2");
+	place_must_fail(p, "k", "applyChunk", one_card, ERR_CONFLICT);
+	place_must_fail(p, "other", "finish", "{}", ERR_CONFLICT);
+	place_must(p, "k", "abort", "{}", "null");
+	place_must(p, "k", "finish", "{}", "1800000000001");
 }
 
 static void test_bad_counts(void **state)
 {
 	struct place *p = *state;
 
-	begin_account(p);
-	start_sync(p, "k", 1);
-	must(p, "k", "applyChunk", one_card, "null");
-	must(p, "k", "sanityCheck2", "{\"client\":[[0,0,0],2,0,1,0,0,1,1]}",
+	place_begin_account(p);
+	place_start_sync(p, "k", 1);
+	place_must(p, "k", "applyChunk", one_card, "null");
+	place_must(p, "k", "sanityCheck2", "{\"client\":[[0,0,0],2,0,1,0,0,1,1]}",
 	     "{\"status\":\"bad\",\"c\":[[0,0,0],2,0,1,0,0,1,1],\"s\":[[0,0,0],1,0,1,0,0,1,1]}");
-	assert_string_equal(query(p, "SELECT count(*) FROM cards"), "0");
-	assert_string_equal(query(p, "SELECT usn FROM col"), "1");
-	must_fail(p, "k", "finish", "{}", ERR_CONFLICT);
-	start_sync(p, "k2", 1);
-	must(p, "k2", "sanityCheck2", "{\"client\":\"Card 7 has no note\"}",
+	assert_string_equal(place_query(p, "SELECT count(*) FROM cards"), "0");
+	assert_string_equal(place_query(p, "SELECT usn FROM col"), "1");
+	place_must_fail(p, "k", "finish", "{}", ERR_CONFLICT);
+	place_start_sync(p, "k2", 1);
+	place_must(p, "k2", "sanityCheck2", "{\"client\":\"Card 7 has no note\"}",
 	     "{\"status\":\"bad\",\"c\":\"Card 7 has no note\",\"s\":null}");
-	must_fail(p, "k2", "finish", "{}", ERR_CONFLICT);
+	place_must_fail(p, "k2", "finish", "{}", ERR_CONFLICT);
 }
 
 /* Cached counts that have gone wrong must never cost a user a full sync. */
@@ -269,17 +102,17 @@ static void test_stale_counts(void **state)
 	struct err e = ERR_INIT;
 	struct home *h;
 
-	begin_account(p);
-	h = home_of(p);
+	place_begin_account(p);
+	h = place_home(p);
 	assert_int_equal(home_lock(h, &e), 0);
 	assert_int_equal(session_load(h, &s, &e), 0);
 	assert_int_equal(s.counts_stamp.usn, 1);
 	s.counts.cards += 5;
 	assert_int_equal(session_save(h, &s, &e), 0);
 	home_unlock(h);
-	start_sync(p, "k", 1);
-	must(p, "k", "applyChunk", one_card, "null");
-	must(p, "k", "sanityCheck2", "{\"client\":[[0,0,0],1,0,1,0,0,1,1]}",
+	place_start_sync(p, "k", 1);
+	place_must(p, "k", "applyChunk", one_card, "null");
+	place_must(p, "k", "sanityCheck2", "{\"client\":[[0,0,0],1,0,1,0,0,1,1]}",
 	     "{\"status\":\"ok\",\"c\":[[0,0,0],1,0,1,0,0,1,1],\"s\":[[0,0,0],1,0,1,0,0,1,1]}");
 }
 
@@ -291,23 +124,23 @@ static void test_steps_out_of_order(void **state)
 	struct place *p = *state;
 
 	for (size_t i = 0; i < 6; i++) {
-		must_fail(p, "k", methods[i], bodies[i], ERR_CONFLICT);
-		must_fail(p, "", methods[i], bodies[i], ERR_CONFLICT);
+		place_must_fail(p, "k", methods[i], bodies[i], ERR_CONFLICT);
+		place_must_fail(p, "", methods[i], bodies[i], ERR_CONFLICT);
 	}
-	must_fail(p, "", "start", "{\"minUsn\":0,\"lnewer\":true}", ERR_BAD_REQUEST);
-	must_fail(p, "a-key-that-is-longer-than-any-client-makes-it-0123456789-0123456789", "start", "{\"minUsn\":0,\"lnewer\":true}",
+	place_must_fail(p, "", "start", "{\"minUsn\":0,\"lnewer\":true}", ERR_BAD_REQUEST);
+	place_must_fail(p, "a-key-that-is-longer-than-any-client-makes-it-0123456789-0123456789", "start", "{\"minUsn\":0,\"lnewer\":true}",
 		  ERR_BAD_REQUEST);
-	begin_account(p);
+	place_begin_account(p);
 	for (size_t i = 0; i < 6; i++)
-		must_fail(p, "k", methods[i], bodies[i], ERR_CONFLICT);
-	start_sync(p, "k", 1);
-	start_sync(p, "winner", 1);
+		place_must_fail(p, "k", methods[i], bodies[i], ERR_CONFLICT);
+	place_start_sync(p, "k", 1);
+	place_start_sync(p, "winner", 1);
 	for (size_t i = 0; i < 6; i++)
-		must_fail(p, "k", methods[i], bodies[i], ERR_CONFLICT);
-	must(p, "k", "abort", "{}", "null"); /* the loser's abort does not end the winner's sync */
-	must(p, "winner", "chunk", "{}", "{\"done\":true}");
-	must(p, "winner", "abort", "{}", "null");
-	must_fail(p, "winner", "chunk", "{}", ERR_CONFLICT);
+		place_must_fail(p, "k", methods[i], bodies[i], ERR_CONFLICT);
+	place_must(p, "k", "abort", "{}", "null"); /* the loser's abort does not end the winner's sync */
+	place_must(p, "winner", "chunk", "{}", "{\"done\":true}");
+	place_must(p, "winner", "abort", "{}", "null");
+	place_must_fail(p, "winner", "chunk", "{}", ERR_CONFLICT);
 }
 
 static void test_set_back_server(void **state)
@@ -315,10 +148,10 @@ static void test_set_back_server(void **state)
 	struct place *p = *state;
 	char before[64];
 
-	begin_account(p);
-	snprintf(before, sizeof before, "%s", query(p, "SELECT scm FROM col"));
-	must_fail(p, "k", "start", "{\"minUsn\":7,\"lnewer\":false}", ERR_CONFLICT);
-	assert_string_not_equal(query(p, "SELECT scm FROM col"), before);
+	place_begin_account(p);
+	snprintf(before, sizeof before, "%s", place_query(p, "SELECT scm FROM col"));
+	place_must_fail(p, "k", "start", "{\"minUsn\":7,\"lnewer\":false}", ERR_CONFLICT);
+	assert_string_not_equal(place_query(p, "SELECT scm FROM col"), before);
 }
 
 static void test_collection_replaced_after_meta(void **state)
@@ -330,24 +163,24 @@ static void test_collection_replaced_after_meta(void **state)
 	int64_t generation;
 	int fd;
 
-	begin_account(p);
-	assert_non_null(call(p, "k", "meta", META));
-	start_sync(p, "k", 1);
-	h = home_of(p);
+	place_begin_account(p);
+	assert_non_null(place_call(p, "k", "meta", META));
+	place_start_sync(p, "k", 1);
+	h = place_home(p);
 	assert_int_equal(home_lock(h, &e), 0);
 	assert_int_equal(home_temp(h, name, &fd, &e), 0);
 	snprintf(path, sizeof path, "%s/%s", p->path, name);
-	assert_int_equal(collection_create(path, NOW_MS + 5, &e), 0);
+	assert_int_equal(collection_create(path, PLACE_NOW_MS + 5, &e), 0);
 	assert_int_equal(home_install(h, name, &generation, &e), 0);
 	home_unlock(h);
 	close(fd);
-	must_fail(p, "k", "applyChanges", NO_CHANGES, ERR_CONFLICT);
-	must_fail(p, "k", "chunk", "{}", ERR_CONFLICT);
-	must_fail(p, "k", "applyChunk", one_card, ERR_CONFLICT);
-	must_fail(p, "k", "finish", "{}", ERR_CONFLICT);
-	must_fail(p, "k", "start", "{\"minUsn\":0,\"lnewer\":true}", ERR_CONFLICT);
-	assert_non_null(call(p, "k2", "meta", META));
-	start_sync(p, "k2", 0);
+	place_must_fail(p, "k", "applyChanges", NO_CHANGES, ERR_CONFLICT);
+	place_must_fail(p, "k", "chunk", "{}", ERR_CONFLICT);
+	place_must_fail(p, "k", "applyChunk", one_card, ERR_CONFLICT);
+	place_must_fail(p, "k", "finish", "{}", ERR_CONFLICT);
+	place_must_fail(p, "k", "start", "{\"minUsn\":0,\"lnewer\":true}", ERR_CONFLICT);
+	assert_non_null(place_call(p, "k2", "meta", META));
+	place_start_sync(p, "k2", 0);
 }
 
 /* Whatever becomes of the session file, the answer is 409 or the right one. */
@@ -357,14 +190,14 @@ static void test_damaged_session_file(void **state)
 	char file[PATH_MAX + 16];
 	struct stat st;
 
-	begin_account(p);
+	place_begin_account(p);
 	snprintf(file, sizeof file, "%s/session", p->path);
 	for (off_t at = 0;; at += 97) {
 		char byte;
 		int fd;
 
-		start_sync(p, "k", 1);
-		must(p, "k", "applyChunk", one_card, "null");
+		place_start_sync(p, "k", 1);
+		place_must(p, "k", "applyChunk", one_card, "null");
 		fd = open(file, O_RDWR);
 		assert_true(fd >= 0);
 		assert_int_equal(fstat(fd, &st), 0);
@@ -380,8 +213,8 @@ static void test_damaged_session_file(void **state)
 			assert_int_equal(pwrite(fd, &byte, 1, at), 1);
 		}
 		close(fd);
-		must_fail(p, "k", "finish", "{}", ERR_CONFLICT);
-		assert_string_equal(query(p, "SELECT count(*) FROM cards"), "0");
+		place_must_fail(p, "k", "finish", "{}", ERR_CONFLICT);
+		assert_string_equal(place_query(p, "SELECT count(*) FROM cards"), "0");
 	}
 }
 
@@ -399,23 +232,23 @@ static void test_card_ties(void **state)
 	struct place *p = *state;
 	char body[256];
 
-	begin_account(p);
+	place_begin_account(p);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		int64_t usn = atoll(query(p, "SELECT usn FROM col"));
+		int64_t usn = atoll(place_query(p, "SELECT usn FROM col"));
 
-		start_sync(p, "k", usn);
-		must(p, "k", "applyGraves", "{\"chunk\":{\"cards\":[5],\"decks\":[],\"notes\":[]}}", "null");
+		place_start_sync(p, "k", usn);
+		place_must(p, "k", "applyGraves", "{\"chunk\":{\"cards\":[5],\"decks\":[],\"notes\":[]}}", "null");
 		snprintf(body, sizeof body, "{\"chunk\":{\"cards\":[[5,4,1,0,%lld,0,2,2,10,3,2500,1,0,0,0,0,1,\"\"]]}}",
 			 (long long)cases[i].ours);
-		must(p, "k", "applyChunk", body, "null");
-		assert_non_null(call(p, "k", "finish", "{}"));
-		start_sync(p, "k", cases[i].news ? usn : usn + 1);
+		place_must(p, "k", "applyChunk", body, "null");
+		assert_non_null(place_call(p, "k", "finish", "{}"));
+		place_start_sync(p, "k", cases[i].news ? usn : usn + 1);
 		snprintf(body, sizeof body, "{\"chunk\":{\"cards\":[[5,4,1,0,%lld,0,2,2,10,3,2500,1,0,0,0,0,2,\"\"]]}}",
 			 (long long)cases[i].theirs);
-		must(p, "k", "applyChunk", body, "null");
-		assert_non_null(call(p, "k", "finish", "{}"));
-		if (strcmp(query(p, "SELECT flags FROM cards WHERE id = 5"), cases[i].flags) != 0)
-			fail_msg("case %zu: %s", i, query(p, "SELECT flags FROM cards WHERE id = 5"));
+		place_must(p, "k", "applyChunk", body, "null");
+		assert_non_null(place_call(p, "k", "finish", "{}"));
+		if (strcmp(place_query(p, "SELECT flags FROM cards WHERE id = 5"), cases[i].flags) != 0)
+			fail_msg("case %zu: %s", i, place_query(p, "SELECT flags FROM cards WHERE id = 5"));
 	}
 }
 
@@ -439,15 +272,15 @@ static void send_decks(struct place *p, const char *key, int64_t min_usn, const 
 	struct buf body = BUF_INIT(BUF_UNBOUNDED);
 	struct buf reply = BUF_INIT(BUF_UNBOUNDED);
 
-	start_sync(p, key, min_usn);
+	place_start_sync(p, key, min_usn);
 	buf_puts(&body, "{\"changes\":{\"models\":[],\"decks\":[[");
 	for (size_t i = 0; i < n; i++)
 		deck_json(&body, decks[i].id, decks[i].name, decks[i].mod_s);
 	buf_puts(&body, "],[]],\"tags\":[]}}");
-	if (!call(p, key, "applyChanges", buf_str(&body)))
+	if (!place_call(p, key, "applyChanges", buf_str(&body)))
 		fail_msg("applyChanges: kind %d", p->kind);
 	buf_set(&reply, p->reply.data, p->reply.len);
-	if (!call(p, key, "finish", "{}"))
+	if (!place_call(p, key, "finish", "{}"))
 		fail_msg("finish: kind %d", p->kind);
 	buf_set(&p->reply, reply.data, reply.len);
 	buf_release(&reply);
@@ -485,15 +318,15 @@ static void test_clash_renames_ours(void **state)
 	static const struct deck_in first[] = { { 10, "A", 100 } }, second[] = { { 20, "a", 90 } };
 	struct place *p = *state;
 
-	begin_account(p);
+	place_begin_account(p);
 	send_decks(p, "k1", 1, first, 1);
 	send_decks(p, "k2", 1, second, 1); /* deck 10 is news to this client */
 	assert_string_equal(decks_of_reply(p), "10:A+:1800000000");
-	assert_string_equal(query(p, DECK_NAMES), "10:A+:1800000000 20:a:90");
+	assert_string_equal(place_query(p, DECK_NAMES), "10:A+:1800000000 20:a:90");
 	/* A third client gets the row that frees the name first, whatever the ids. */
 	send_decks(p, "k3", 2, NULL, 0);
 	assert_string_equal(decks_of_reply(p), "10:A+:1800000000 20:a:90");
-	assert_string_equal(query(p, "SELECT group_concat(usn) FROM decks WHERE id <> 1"), "2,2");
+	assert_string_equal(place_query(p, "SELECT group_concat(usn) FROM decks WHERE id <> 1"), "2,2");
 }
 
 static void test_clash_with_a_name_in_use(void **state)
@@ -501,10 +334,10 @@ static void test_clash_with_a_name_in_use(void **state)
 	static const struct deck_in first[] = { { 10, "A", 2000000000 }, { 11, "A+", 100 } }, second[] = { { 20, "A", 90 }, { 21, "A++", 90 } };
 	struct place *p = *state;
 
-	begin_account(p);
+	place_begin_account(p);
 	send_decks(p, "k1", 1, first, 2);
 	send_decks(p, "k2", 1, second, 2);
-	assert_string_equal(query(p, DECK_NAMES), "10:A+++:2000000001 11:A+:100 20:A:90 21:A++:90");
+	assert_string_equal(place_query(p, DECK_NAMES), "10:A+++:2000000001 11:A+:100 20:A:90 21:A++:90");
 }
 
 /* What another client receives when names have changed hands: never a clash on the way. */
@@ -515,15 +348,15 @@ static void test_names_change_hands(void **state)
 	static const struct deck_in ring[] = { { 10, "C", 3 }, { 11, "D", 3 }, { 12, "B", 3 } };
 	struct place *p = *state;
 
-	begin_account(p);
+	place_begin_account(p);
 	send_decks(p, "k1", 1, before, 3);
 	send_decks(p, "k1", 2, chain, 3);
 	assert_string_equal(decks_of_reply(p), "");
-	assert_string_equal(query(p, DECK_NAMES), "10:B:2 11:C:2 12:D:2");
+	assert_string_equal(place_query(p, DECK_NAMES), "10:B:2 11:C:2 12:D:2");
 	send_decks(p, "k2", 2, NULL, 0);
 	assert_string_equal(decks_of_reply(p), "12:D:2 11:C:2 10:B:2");
 	send_decks(p, "k1", 3, ring, 3);
-	assert_string_equal(query(p, DECK_NAMES), "10:C:3 11:D:3 12:B:3");
+	assert_string_equal(place_query(p, DECK_NAMES), "10:C:3 11:D:3 12:B:3");
 	send_decks(p, "k2", 4, NULL, 0);
 	assert_string_equal(decks_of_reply(p), "10:~10:3 12:B:3 11:D:3 10:C:3");
 	/* Somebody who has missed both sees the way from A, B, C straight to the end. */
@@ -536,31 +369,31 @@ static void test_deck_ties(void **state)
 	static const struct deck_in ours[] = { { 10, "ours", 100 } }, theirs[] = { { 10, "theirs", 100 } };
 	struct place *p = *state;
 
-	begin_account(p);
+	place_begin_account(p);
 	send_decks(p, "k1", 1, ours, 1);
 	send_decks(p, "k2", 1, theirs, 1); /* ours was news to it: it has just taken ours */
-	assert_string_equal(query(p, DECK_NAMES), "10:ours:100");
+	assert_string_equal(place_query(p, DECK_NAMES), "10:ours:100");
 	send_decks(p, "k2", 3, theirs, 1); /* it knew ours, and changed it in the same second */
-	assert_string_equal(query(p, DECK_NAMES), "10:theirs:100");
+	assert_string_equal(place_query(p, DECK_NAMES), "10:theirs:100");
 }
 
 static void test_grave_takes_the_newer_usn(void **state)
 {
 	struct place *p = *state;
 
-	begin_account(p);
+	place_begin_account(p);
 	for (int round = 0; round < 2; round++) {
-		start_sync(p, "k", 1);
-		must(p, "k", "applyChunk", one_card, "null");
-		assert_non_null(call(p, "k", "finish", "{}"));
-		start_sync(p, "k", 1);
-		must(p, "k", "applyGraves", "{\"chunk\":{\"cards\":[\"5\"],\"decks\":[],\"notes\":[]}}", "null");
-		assert_non_null(call(p, "k", "finish", "{}"));
-		assert_string_equal(query(p, "SELECT count(*) FROM cards"), "0");
-		assert_string_equal(query(p, "SELECT usn FROM graves WHERE oid = 5"), round ? "4" : "2");
+		place_start_sync(p, "k", 1);
+		place_must(p, "k", "applyChunk", one_card, "null");
+		assert_non_null(place_call(p, "k", "finish", "{}"));
+		place_start_sync(p, "k", 1);
+		place_must(p, "k", "applyGraves", "{\"chunk\":{\"cards\":[\"5\"],\"decks\":[],\"notes\":[]}}", "null");
+		assert_non_null(place_call(p, "k", "finish", "{}"));
+		assert_string_equal(place_query(p, "SELECT count(*) FROM cards"), "0");
+		assert_string_equal(place_query(p, "SELECT usn FROM graves WHERE oid = 5"), round ? "4" : "2");
 	}
-	must(p, "k", "start", "{\"minUsn\":4,\"lnewer\":false}", "{\"cards\":[5],\"decks\":[],\"notes\":[]}");
-	must(p, "k", "start", "{\"minUsn\":5,\"lnewer\":false}", NO_GRAVES);
+	place_must(p, "k", "start", "{\"minUsn\":4,\"lnewer\":false}", "{\"cards\":[5],\"decks\":[],\"notes\":[]}");
+	place_must(p, "k", "start", "{\"minUsn\":5,\"lnewer\":false}", NO_GRAVES);
 }
 
 /* 6,000 cards in several replies, each once, without those that the client has just deleted. */
@@ -573,30 +406,30 @@ static void test_long_chunks(void **state)
 	size_t total = 0, replies = 0;
 	bool done = false;
 
-	begin_account(p);
+	place_begin_account(p);
 	for (int usn = 0; usn < 3; usn++) {
-		start_sync(p, "k", 1 + usn);
+		place_start_sync(p, "k", 1 + usn);
 		buf_reset(&body);
 		buf_puts(&body, "{\"chunk\":{\"cards\":[");
 		for (int i = 0; i < CARDS / 3; i++)
 			buf_printf(&body, "%s[%d,4,1,0,1,0,2,2,10,3,2500,1,0,0,0,0,0,\"\"]", i ? "," : "", i * 3 + usn + 1);
 		buf_puts(&body, "]}}");
-		must(p, "k", "applyChunk", buf_str(&body), "null");
-		assert_non_null(call(p, "k", "finish", "{}"));
+		place_must(p, "k", "applyChunk", buf_str(&body), "null");
+		assert_non_null(place_call(p, "k", "finish", "{}"));
 	}
-	start_sync(p, "k", 1);
+	place_start_sync(p, "k", 1);
 	buf_reset(&body);
 	buf_puts(&body, "{\"chunk\":{\"decks\":[],\"notes\":[],\"cards\":[");
 	for (int i = 100; i < 3100; i++)
 		buf_printf(&body, "%s%d", i > 100 ? "," : "", i + 1);
 	buf_puts(&body, "]}}");
-	must(p, "k", "applyGraves", buf_str(&body), "null");
+	place_must(p, "k", "applyGraves", buf_str(&body), "null");
 	while (!done) {
 		struct json_object *o, *cards = NULL;
 		struct err e = ERR_INIT;
 		size_t n = 0;
 
-		assert_non_null(call(p, "k", "chunk", "{}"));
+		assert_non_null(place_call(p, "k", "chunk", "{}"));
 		assert_int_equal(json_parse_object(buf_slice(&p->reply), &JSON_LIMITS_PAYLOAD, &o, &e), 0);
 		if (json_has(o, "cards", &cards))
 			assert_true(json_is_array(cards, &n));
@@ -626,16 +459,17 @@ static void test_old_clients_get_250_rows(void **state)
 	struct place *p = *state;
 	struct buf body = BUF_INIT(BUF_UNBOUNDED);
 
-	begin_account(p);
-	start_sync(p, "k", 1);
+	place_begin_account(p);
+	place_start_sync(p, "k", 1);
 	buf_puts(&body, "{\"chunk\":{\"revlog\":[");
 	for (int i = 0; i < 250; i++)
 		buf_printf(&body, "%s[%d,1,0,3,1,0,2500,9,1]", i ? "," : "", i + 1);
 	buf_puts(&body, "]}}");
-	must(p, "k", "applyChunk", buf_str(&body), "null");
-	assert_non_null(call(p, "k", "finish", "{}"));
-	start_sync(p, "k", 1);
-	assert_non_null(call_bytes(p, 10, "k", "chunk", SLICE("")));
+	place_must(p, "k", "applyChunk", buf_str(&body), "null");
+	assert_non_null(place_call(p, "k", "finish", "{}"));
+	place_start_sync(p, "k", 1);
+	p->version = 10;
+	assert_non_null(place_call(p, "k", "chunk", ""));
 	assert_non_null(strstr(buf_str(&p->reply), "[250,1,1,3,1,0,2500,9,1]"));
 	buf_release(&body);
 }
@@ -643,7 +477,7 @@ static void test_old_clients_get_250_rows(void **state)
 /* Add tags in one transaction: `text` is a name or a list of names. */
 static void add_tags(struct place *p, struct json_object *names, int64_t usn)
 {
-	struct home *h = home_of(p);
+	struct home *h = place_home(p);
 	struct collection *c;
 	struct err e = ERR_INIT;
 	struct slice name;
@@ -668,7 +502,7 @@ static void check_tags(struct place *p, struct json_object *want, const char *se
 	sqlite3_stmt *st;
 	struct sql s;
 
-	open_file(p, &s);
+	place_file(p, &s);
 	assert_int_equal(sqlite3_prepare_v2(s.db, "SELECT tag, collapsed, config FROM tags WHERE usn = 0", -1, &st, NULL), SQLITE_OK);
 	for (; sqlite3_step(st) == SQLITE_ROW; rows++) {
 		bool found = false;
@@ -696,7 +530,7 @@ static void test_tag_vectors(void **state)
 	struct place *p = *state;
 	struct json_object *v = vectors_load("tags.json");
 
-	begin_account(p);
+	place_begin_account(p);
 	for (size_t s = 0; s < 3; s++) {
 		struct json_object *cases = vectors_get(v, sets[s]);
 
@@ -735,16 +569,16 @@ static void test_deck_name_clashes(void **state)
 		struct sql s;
 		sqlite3_stmt *st;
 
-		teardown(state);
-		setup(state);
+		place_teardown(state);
+		place_setup(state);
 		p = *state;
-		begin_account(p);
+		place_begin_account(p);
 		assert_true(n <= 16);
 		for (size_t k = 0; k < n; k++)
 			decks[k] = (struct deck_in){ 1700000000000 + json_object_get_int64(json_at(json_at(in, k), 1)),
 						     json_object_get_string(json_at(json_at(in, k), 0)), 1700000100 };
 		send_decks(p, "k", 1, decks, n);
-		open_file(p, &s);
+		place_file(p, &s);
 		assert_int_equal(sqlite3_prepare_v2(s.db, "SELECT id, name FROM decks WHERE id <> 1 ORDER BY id", -1, &st, NULL), SQLITE_OK);
 		while (sqlite3_step(st) == SQLITE_ROW)
 			buf_printf(&got, "%s%s", got.len ? " " : "", sqlite3_column_text(st, 1));
@@ -763,7 +597,7 @@ static void test_deck_name_clashes(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_all_statements),
 		T(test_meta_of_a_new_account),
