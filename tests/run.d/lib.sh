@@ -68,7 +68,7 @@ with_server() {
 	fi
 	if [ "$rc" != 0 ]; then
 		printf '\n---- the end of the log of the server\n'
-		tail -n 80 "$data/log"
+		tail -n 40 "$data/log"
 	fi
 	line=$(tail -n 1 "$out")
 	[ "$rc" = 0 ] || [[ $line != *' 0 failed' ]] || line=${line% 0 failed}' 1 failed'
@@ -77,19 +77,28 @@ with_server() {
 	return "$rc"
 }
 
-# clients ARGUMENT…: tests/clients against a server with the settings of the environment, as many at a time as there are cores
-# (a client sleeps a good part of the time, so twice that).
-clients() {
-	local count=60 i at=$((2 * $(nproc)))
-	[ $at -le 4 ] || at=4
-	SYNC_USERS=''
+# users COUNT [NAME:PASSWORD…]: that many users u01:p01 … and these, for tests/serve (SYNC_USER1 …) and pytest (SYNC_USERS).
+users() {
+	local count=$1 pair pairs=()
+	shift
 	for ((i = 1; i <= count; i++)); do
-		printf -v "SYNC_USER$i" 'u%02d:p%02d' $i $i
-		printf -v SYNC_USERS '%s%su%02d:p%02d' "$SYNC_USERS" "${SYNC_USERS:+,}" $i $i
-		export "SYNC_USER$i"
+		printf -v pair 'u%02d:p%02d' "$i" "$i"
+		pairs+=("$pair")
 	done
+	pairs+=("$@")
+	for ((i = 0; i < ${#pairs[@]}; i++)); do export "SYNC_USER$((i + 1))=${pairs[i]}"; done
+	SYNC_USERS=$(IFS=, && printf '%s' "${pairs[*]}")
 	export SYNC_USERS
-	with_server run_clients -n $at "$@"
+}
+
+# How many tests with real clients run at once. A client sleeps a good part of its time.
+at_a_time=$((2 * $(nproc)))
+[ $at_a_time -le 4 ] || at_a_time=4
+
+# clients ARGUMENT…: tests/clients against a server with the settings of the environment.
+clients() {
+	users 60
+	with_server run_clients -n $at_a_time "$@"
 }
 run_clients() (
 	cd tests/clients && run_pytest "$@"
