@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
+import select
 import signal
 import socket
 from pathlib import Path
 
 from anki.collection import Collection
-from running import Running, free_port, health
+from running import PATIENCE_S, TOP, Running, free_port, health
 
 
 def quickstart(tmp_path: Path, *arguments: str, stdin: str | None = None, name: str = "log") -> Running:
@@ -42,6 +44,34 @@ def test_first_and_second_start(tmp_path: Path) -> None:
     with quickstart(tmp_path, *options, stdin="open sesame", name="third") as third:
         third.wait_for("Ctrl-C")
         assert login(port, "alice", "open sesame", tmp_path)
+
+
+def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
+    port = free_port()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(TOP)
+        os.execv("deploy/quickstart", ["quickstart", "--data", str(tmp_path / "data"), "--port", str(port)])
+    seen = b""
+
+    def wait_for(text: bytes) -> None:
+        nonlocal seen
+        while text not in seen:
+            assert select.select([terminal], [], [], PATIENCE_S)[0], seen
+            seen += os.read(terminal, 4096)
+        seen = seen.split(text, 1)[1]
+
+    wait_for(b"Name of the first user")
+    os.write(terminal, b"alice\n")
+    for prompt in (b"assword", b"again"):
+        wait_for(prompt)
+        os.write(terminal, b"open sesame\n")
+    wait_for(b"log in as alice")
+    wait_for(b"Ctrl-C")
+    assert login(port, "alice", "open sesame", tmp_path)
+    os.write(terminal, b"\x03")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert health(port) == 0
 
 
 def test_data_is_nobody_elses_business(tmp_path: Path) -> None:
