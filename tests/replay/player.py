@@ -237,7 +237,8 @@ class Player:
     def judge_hostKey(self, scenario: Scenario, exchange: Exchange, reply: server.Reply) -> None:
         _, got = self._json(exchange, reply)
         key = got.pop("key", "") if isinstance(got, dict) else ""
-        self._differ(exchange, "reply.key", True, isinstance(key, str) and len(key) > 0)
+        works = isinstance(key, str) and server.call(key, "probe", "/sync/meta", server.META).status
+        self._differ(exchange, "reply.key opens the door", 200, works)
         self._differ(exchange, "reply", {}, got)
 
     def judge_meta(self, scenario: Scenario, exchange: Exchange, reply: server.Reply) -> None:

@@ -6,12 +6,14 @@ import http.client
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from capture import compress, decompress
 
 TIMEOUT = 60
+META = b'{"v":11,"cv":"replay,1.0,linux"}'
 PIECE = 4096  # clients send their bodies in chunks of this size
 
 
@@ -63,11 +65,13 @@ def send(method: str, path: str, headers: dict[str, str], body: bytes, *, chunke
     prefix = url.path.rstrip("/")
     connection = http.client.HTTPConnection(url.hostname or "", url.port or 80, timeout=TIMEOUT)
     try:
-        if chunked:
-            headers = headers | {"transfer-encoding": "chunked"}
-            connection.request(method, prefix + path, _pieces(body), headers, encode_chunked=True)
-        else:
-            connection.request(method, prefix + path, body or None, headers)
+        with suppress(BrokenPipeError):  # a server may answer before it has read everything
+            if chunked:
+                headers = headers | {"transfer-encoding": "chunked"}
+                pieces = _pieces(body)
+                connection.request(method, prefix + path, pieces, headers, encode_chunked=True)
+            else:
+                connection.request(method, prefix + path, body or None, headers)
         answer = connection.getresponse()
         names = {name.lower(): value for name, value in answer.getheaders()}
         return Reply(answer.status, names, answer.read())
