@@ -35,11 +35,11 @@ class Group:
         self.make_device = make_device
         self.first, self.second, self.third = devices
 
-    def must_become_equal(self, *turns: Device) -> None:
+    def must_become_equal(self, *turns: Device, sound: bool = True) -> None:
         """Sync everybody, in the order of `turns` and then the others, and compare.
 
         All devices and a new download must be equal, Check Database must have nothing to
-        say, and one more sync of every device must move nothing.
+        say (unless not `sound`), and one more sync of every device must move nothing.
         """
         order = [*turns, *(device for device in self.devices if device not in turns)]
         for _ in range(ROUNDS + 1):
@@ -47,16 +47,16 @@ class Group:
             for device in order:
                 device.sync()
             if not self.tap.moved:
-                return self._compare(order)
+                return self._compare(order, sound)
         raise AssertionError(f"after {ROUNDS} rounds still moving: {dict(self.tap.moved)}")
 
-    def _compare(self, order: list[Device]) -> None:
+    def _compare(self, order: list[Device], sound: bool) -> None:
         look = self.make_device(f"look {next(_looks)}")
         look.download()
         expected = look.dump()
         for device in order:
             assert_same(expected, device.dump())
-        for device in [look, *order]:
+        for device in [look, *order] if sound else []:
             assert not device.problems()
         look.close()
 
