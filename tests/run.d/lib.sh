@@ -103,3 +103,20 @@ clients() {
 run_clients() (
 	cd tests/clients && run_pytest "$@"
 )
+
+# old_clients ARGUMENT…: tests/old-clients, after making an environment for each client that it names.
+old_clients() {
+	local list version folder
+	for list in tests/old-clients/requirements-*.txt; do
+		version=${list##*requirements-} version=${version%.txt} folder=$top/.venv-old/$version
+		[ ! -e "$folder/.ready" ] || [ "$list" -nt "$folder/.ready" ] || continue
+		rm -rf "$folder"
+		if ! /usr/bin/python3 -m venv "$folder" || ! "$folder/bin/pip" install -q -r "$list"; then
+			printf 'no environment for the client %s\n0 passed, 1 failed\n' "$version"
+			return 1
+		fi
+		: >"$folder/.ready"
+	done
+	users 60
+	with_server run_pytest tests/old-clients -n $at_a_time "$@"
+}
