@@ -162,7 +162,8 @@ int full_download(struct server *s, struct home *h, struct call *c, struct reply
 	struct snapshot *snapshot;
 
 	(void)s;
-	if (session_end(h, e) != 0)
+	/* Kept, since the client goes on with it: its next sync shall be a normal one. */
+	if (session_end(h, e) != 0 || home_first_collection(h, e) != 0)
 		return -1;
 	snapshot = snapshot_begin(h, c->version < 11, e);
 	if (!snapshot)

@@ -12,7 +12,6 @@
 #include "storage/changes.h"
 #include "storage/home.h"
 #include "storage/objects.h"
-#include "storage/schema18.h"
 #include "storage/session.h"
 #include "storage/settings.h"
 
@@ -56,22 +55,6 @@ static int parse_start(struct start_request *q, struct slice payload, struct err
 	rc = 0;
 out:
 	json_object_put(o);
-	return rc;
-}
-
-/* An account without a collection gets an empty one when somebody begins a normal sync with it. */
-static int make_collection(struct home *h, struct err *e)
-{
-	char name[HOME_NAME_MAX], path[PATH_MAX];
-	int64_t generation;
-	int fd, rc = -1;
-
-	if (home_temp(h, name, &fd, e) != 0)
-		return -1;
-	if ((size_t)snprintf(path, sizeof path, "%s/%s", home_path(h), name) < sizeof path &&
-	    collection_create(path, clock_now_ms(), e) == 0)
-		rc = home_install(h, name, &generation, e);
-	close(fd);
 	return rc;
 }
 
@@ -148,7 +131,7 @@ static int start(struct server *sv, struct home *h, struct call *c, const struct
 	told = session_told(&s, c->session_key);
 	if (told && (told->stamp.generation != stamp.generation || told->stamp.scm_ms != stamp.scm_ms))
 		return err_set(e, ERR_CONFLICT, "the collection was replaced since this client's meta");
-	if (!collection && (make_collection(h, e) != 0 || meta_stamp(h, &collection, &stamp, e) != 0))
+	if (!collection && (home_first_collection(h, e) != 0 || meta_stamp(h, &collection, &stamp, e) != 0))
 		return -1;
 	if (q->min_usn > stamp.usn)
 		return refuse_future(collection, q->min_usn, e);

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "storage/collection.h"
 #include "storage/home_priv.h"
+#include "storage/schema18.h"
 
 #define TEMP_PREFIX "tmp-"
 /* SQLite's own temporary files lose their name as soon as they are open, unless an importing child dies between the two. */
@@ -313,6 +314,28 @@ fail:
 			unlinkat(h->dirfd, final, 0);
 	}
 	return -1;
+}
+
+int home_first_collection(struct home *h, struct err *e)
+{
+	char name[HOME_NAME_MAX], path[PATH_MAX];
+	int64_t generation;
+	int fd, rc;
+
+	if (home_generation(h, &generation, e) != 0)
+		return -1;
+	if (generation != 0)
+		return 0;
+	if (home_temp(h, name, &fd, e) != 0)
+		return -1;
+	home_file(h, name, path);
+	rc = collection_create(path, clock_now_ms(), e);
+	if (rc == 0)
+		rc = home_install(h, name, &generation, e);
+	if (rc != 0)
+		unlinkat(h->dirfd, name, 0);
+	close(fd);
+	return rc;
 }
 
 int home_name_note(struct home *h, int kind, int64_t id, int64_t usn, struct slice name, struct err *e)

@@ -81,6 +81,11 @@ int home_temp(struct home *h, char name[HOME_NAME_MAX], int *fd, struct err *e);
  * lock. After 0 the new generation is current; after -1 the old one is, and `name` may still be there.
  */
 int home_install(struct home *h, const char *name, int64_t *generation, struct err *e);
+/*
+ * A new, empty collection for an account that never received one, when somebody downloads or begins a normal sync by hand.
+ * Does nothing when there is one. Needs the lock.
+ */
+int home_first_collection(struct home *h, struct err *e);
 /* Generations that are there, newest first: up to `max` numbers into list; *n how many. Needs the lock. */
 int home_generations(struct home *h, int64_t *list, size_t max, size_t *n, struct err *e);
 

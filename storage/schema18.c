@@ -102,6 +102,48 @@ static const struct {
 	{ "sortBackwards", "false" }, { "sortType", "\"noteFld\"" }, { "timeLim", "0" },
 };
 
+/*
+ * Without any note type nobody could add a note: so two plain ones, in our own words. The client makes the other stock
+ * ones available by itself.
+ */
+#define FIELD(name, ord) \
+	"{\"name\":\"" name "\",\"ord\":" ord ",\"sticky\":false,\"rtl\":false,\"font\":\"Arial\",\"size\":20}"
+#define CSS "\"css\":\".card {\\n    font-family: arial;\\n    font-size: 20px;\\n    text-align: center;\\n}\\n"
+static const char *const notetypes[] = {
+	"{\"id\":1,\"name\":\"Basic\",\"type\":0,\"mod\":0,\"usn\":0,\"sortf\":0,\"did\":null,\"originalStockKind\":1,"
+	"\"req\":[[0,\"any\",[0]]],\"flds\":[" FIELD("Front", "0") "," FIELD("Back", "1") "],"
+	"\"tmpls\":[{\"name\":\"Card 1\",\"ord\":0,\"did\":null,\"qfmt\":\"{{Front}}\","
+	"\"afmt\":\"{{Front}}<hr id=answer>{{Back}}\"}]," CSS "\"}",
+	"{\"id\":2,\"name\":\"Cloze\",\"type\":1,\"mod\":0,\"usn\":0,\"sortf\":0,\"did\":null,\"originalStockKind\":5,"
+	"\"req\":[[0,\"any\",[0]]],\"flds\":[" FIELD("Text", "0") "," FIELD("Back Extra", "1") "],"
+	"\"tmpls\":[{\"name\":\"Cloze\",\"ord\":0,\"did\":null,\"qfmt\":\"{{cloze:Text}}\","
+	"\"afmt\":\"{{cloze:Text}}<br>{{Back Extra}}\"}]," CSS ".cloze {\\n    font-weight: bold;\\n    color: blue;\\n}\\n\"}",
+};
+
+/* Note types with ids from `first_id` on, the first of them as the one that new notes get. */
+static int put_notetypes(struct collection *c, int64_t first_id, struct err *e)
+{
+	char current[24];
+
+	for (size_t i = 0; i < sizeof notetypes / sizeof *notetypes; i++) {
+		struct json_object *o = NULL;
+		struct notetype n;
+		int rc = -1;
+
+		notetype_init(&n);
+		if (json_parse(slice_of(notetypes[i]), &JSON_LIMITS_SMALL, &o, e) == 0 && notetype_from_json(&n, o, e) == 0) {
+			n.id = first_id + (int64_t)i;
+			rc = notetype_put(c, &n, e);
+		}
+		notetype_release(&n);
+		json_object_put(o);
+		if (rc != 0)
+			return -1;
+	}
+	snprintf(current, sizeof current, "%lld", (long long)first_id);
+	return conf_put(c, SLICE("curModel"), slice_of(current), 0, 0, e);
+}
+
 static int64_t last_four_o_clock(int64_t now_s)
 {
 	const int64_t day = 86400, four = 4 * 3600;
@@ -136,6 +178,8 @@ int schema18_fill_new(struct collection *c, int64_t now_ms, struct err *e)
 	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
 		if (conf_put(c, slice_of(settings[i].key), slice_of(settings[i].value), 0, 0, e) != 0)
 			goto out;
+	if (put_notetypes(c, now_ms, e) != 0)
+		goto out;
 	rc = collection_commit(c, e);
 out:
 	deck_release(&deck);

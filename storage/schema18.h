@@ -23,7 +23,7 @@ int schema11_make_tables(struct collection *c, struct err *e);
 int schema11_make_indexes(struct collection *c, struct err *e);
 
 /*
- * All of a new collection: tables, indexes, deck 1 and options 1, no note type (clients add theirs), mod and usn 0,
+ * All of a new collection: tables, indexes, deck 1, options 1 and two plain note types, mod and usn 0,
  * scm `now_ms`, created at the last 04:00 UTC.
  */
 int schema18_fill_new(struct collection *c, int64_t now_ms, struct err *e);

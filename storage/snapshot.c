@@ -11,11 +11,9 @@
 
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "storage/collection_priv.h"
 #include "storage/export11.h"
 #include "storage/home_priv.h"
-#include "storage/schema18.h"
 
 enum { TRIES = 3, READERS_MS = 20 };
 
@@ -134,32 +132,9 @@ static int back_up(struct snapshot *s, const char *path, struct err *e)
 	return rc;
 }
 
-static int make_empty(struct snapshot *s, const char *path, struct err *e)
-{
-	(void)s;
-	return collection_create(path, clock_now_ms(), e);
-}
-
 static int downgrade(struct snapshot *s, const char *path, struct err *e)
 {
 	return export11(s->from, path, e);
-}
-
-/* A new collection for a client before v11: made as any other, its file gone again when this returns. */
-static int make_empty_11(struct snapshot *s, struct err *e)
-{
-	char name[HOME_NAME_MAX], path[PATH_MAX];
-	int fd, rc = -1;
-
-	if (home_temp(s->home, name, &fd, e) != 0)
-		return -1;
-	home_file(s->home, name, path);
-	s->from = collection_open_build(path, e);
-	if (s->from && schema18_fill_new(s->from, clock_now_ms(), e) == 0)
-		rc = make_temp(s, downgrade, e);
-	unlinkat(home_dirfd(s->home), name, 0);
-	close(fd);
-	return rc;
 }
 
 static int begin_current(struct snapshot *s, int64_t generation, struct err *e)
@@ -195,10 +170,7 @@ struct snapshot *snapshot_begin(struct home *h, bool schema11, struct err *e)
 	*s = (struct snapshot){ .home = h, .fd = -1, .schema11 = schema11 };
 	if (home_generation(h, &generation, e) != 0)
 		goto out;
-	if (generation != 0)
-		rc = begin_current(s, generation, e);
-	else
-		rc = schema11 ? make_empty_11(s, e) : make_temp(s, make_empty, e);
+	rc = begin_current(s, generation, e);
 out:
 	if (rc == 0)
 		return s;

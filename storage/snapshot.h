@@ -15,7 +15,7 @@
 struct snapshot;
 
 /*
- * Needs the lock. `schema11`: for clients before v11. Generation 0 gives a new, empty collection, which is not kept.
+ * Needs the lock. `schema11`: for clients before v11. There must be a collection (home_first_collection).
  * NULL with *e set (ERR_DAMAGED when the current generation has no file).
  */
 struct snapshot *snapshot_begin(struct home *h, bool schema11, struct err *e);

@@ -514,8 +514,8 @@ static void test_created(void **state)
 			    "0A080000803F00002041120400002041221C0000803F0000803F0000803F0000803F0000803F0000803F0000803F"
 			    "481450C8015D00002040656666A63F6D9A99993F7D0000803F8001949D02880101900101980104A80101B00108C0013CAD02"
 			    "6666663FC5026666663FE00201");
-	assert_string_equal(files_ask(made, "SELECT count(*) || group_concat(DISTINCT typeof(val)) FROM config"), "15blob");
-	assert_string_equal(files_ask(made, "SELECT count(*) FROM notetypes"), "0");
+	assert_string_equal(files_ask(made, "SELECT count(*) || group_concat(DISTINCT typeof(val)) FROM config"), "16blob");
+	assert_string_equal(files_ask(made, "SELECT count(*) FROM notetypes WHERE id IN (1700000000123, 1700000000124)"), "2");
 	expect_import(made, dst);
 	files_same(dst, made, false);
 	/* Just after and just before the hour. */

@@ -53,7 +53,7 @@ static const char one_card[] = "{\"chunk\":{\"done\":true,\"revlog\":[[7,1,0,3,1
 static void test_whole_sync(void **state)
 {
 	struct place *p = *state;
-	const char *ok = "{\"status\":\"ok\",\"c\":[[0,0,0],1,0,1,0,0,1,1],\"s\":[[0,0,0],1,0,1,0,0,1,1]}";
+	const char *ok = "{\"status\":\"ok\",\"c\":[[0,0,0],1,0,1,0,2,1,1],\"s\":[[0,0,0],1,0,1,0,2,1,1]}";
 
 	place_begin_account(p);
 	place_start_sync(p, "k", 1);
@@ -62,11 +62,11 @@ static void test_whole_sync(void **state)
 	place_must(p, "k", "chunk", "{}", "{\"done\":true}");
 	place_must(p, "k", "applyChunk", one_card, "null");
 	assert_string_equal(place_query(p, "SELECT count(*) FROM cards"), "0"); /* nothing is written before the end */
-	place_must(p, "k", "sanityCheck2", "{\"client\":[[1,2,3],1,0,1,9,0,1,1]}", ok);
+	place_must(p, "k", "sanityCheck2", "{\"client\":[[1,2,3],1,0,1,9,2,1,1]}", ok);
 	assert_string_equal(place_query(p, "SELECT usn FROM cards"), "1");
 	assert_string_equal(place_query(p, "SELECT usn FROM col"), "2");
 	/* Every answer may have been lost. */
-	place_must(p, "k", "sanityCheck2", "{\"client\":[[1,2,3],1,0,1,9,0,1,1]}", ok);
+	place_must(p, "k", "sanityCheck2", "{\"client\":[[1,2,3],1,0,1,9,2,1,1]}", ok);
 	place_must(p, "k", "finish", "{\"_pad\":null}", "1800000000001");
 	place_must(p, "k", "finish", "{}", "1800000000001");
 	assert_string_equal(place_query(p, "SELECT mod || ' ' || usn FROM col"), "1800000000001 2");
@@ -83,8 +83,8 @@ static void test_bad_counts(void **state)
 	place_begin_account(p);
 	place_start_sync(p, "k", 1);
 	place_must(p, "k", "applyChunk", one_card, "null");
-	place_must(p, "k", "sanityCheck2", "{\"client\":[[0,0,0],2,0,1,0,0,1,1]}",
-	     "{\"status\":\"bad\",\"c\":[[0,0,0],2,0,1,0,0,1,1],\"s\":[[0,0,0],1,0,1,0,0,1,1]}");
+	place_must(p, "k", "sanityCheck2", "{\"client\":[[0,0,0],2,0,1,0,2,1,1]}",
+	     "{\"status\":\"bad\",\"c\":[[0,0,0],2,0,1,0,2,1,1],\"s\":[[0,0,0],1,0,1,0,2,1,1]}");
 	assert_string_equal(place_query(p, "SELECT count(*) FROM cards"), "0");
 	assert_string_equal(place_query(p, "SELECT usn FROM col"), "1");
 	place_must_fail(p, "k", "finish", "{}", ERR_CONFLICT);
@@ -112,15 +112,15 @@ static void test_stale_counts(void **state)
 	home_unlock(h);
 	place_start_sync(p, "k", 1);
 	place_must(p, "k", "applyChunk", one_card, "null");
-	place_must(p, "k", "sanityCheck2", "{\"client\":[[0,0,0],1,0,1,0,0,1,1]}",
-	     "{\"status\":\"ok\",\"c\":[[0,0,0],1,0,1,0,0,1,1],\"s\":[[0,0,0],1,0,1,0,0,1,1]}");
+	place_must(p, "k", "sanityCheck2", "{\"client\":[[0,0,0],1,0,1,0,2,1,1]}",
+	     "{\"status\":\"ok\",\"c\":[[0,0,0],1,0,1,0,2,1,1],\"s\":[[0,0,0],1,0,1,0,2,1,1]}");
 }
 
 static void test_steps_out_of_order(void **state)
 {
 	static const char *const methods[] = { "applyGraves", "applyChanges", "chunk", "applyChunk", "sanityCheck2", "finish" };
 	static const char *const bodies[] = { "{\"chunk\":" NO_GRAVES "}", NO_CHANGES, "{}", one_card,
-					      "{\"client\":[[0,0,0],0,0,0,0,0,1,1]}", "{}" };
+					      "{\"client\":[[0,0,0],0,0,0,0,2,1,1]}", "{}" };
 	struct place *p = *state;
 
 	for (size_t i = 0; i < 6; i++) {
