@@ -1,0 +1,75 @@
+"""ankisync.fcgi from the command line: --check says in words what is wrong, and what to do."""
+import os
+import subprocess
+
+import pytest
+
+from servers import BUILD
+
+WORKER = BUILD / "fcgi/ankisync.fcgi"
+
+
+def run(*args, **env):
+    done = subprocess.run([WORKER, *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=env)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def base(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    (folder / "something").touch()
+    return folder
+
+
+def test_version_and_usage():
+    assert run("--version") == (0, "ankisync 0.1\n")
+    assert run("--help")[0] == 0
+    for args in (["--nonsense"], ["nonsense"], ["-c"]):
+        status, text = run(*args)
+        assert status == 64 and "usage:" in text
+    status, text = run()
+    assert status == 64 and "no listening socket" in text
+
+
+def test_check_finds_nothing(base):
+    status, text = run("--check", SYNC_BASE=str(base), WORKERS="3")
+    assert status == 0 and "ok:" in text and "WORKERS = 3\n" in text
+
+
+def test_check_finds_bad_settings(base, tmp_path):
+    conf = tmp_path / "ankisync.conf"
+    conf.write_text(f"SYNC_BASE = {base}\nWORKER = 3\n")
+    assert run("-c", conf, "--check") == (78, f"ankisync.fcgi: {conf}, line 2: unknown key WORKER\n")
+    status, text = run("--check", SYNC_BASE="relative")
+    assert status == 78 and "absolute" in text
+    status, text = run("-c", tmp_path / "absent", "--check")
+    assert status == 78 and "absent" in text
+
+
+def test_check_finds_an_open_folder(base):
+    base.chmod(0o755)
+    status, text = run("--check", SYNC_BASE=str(base))
+    assert status == 1 and f"chmod 700 {base}" in text
+    (base / "something").unlink()
+    status, text = run("--check", SYNC_BASE=str(base))
+    assert status == 0 and "the first worker shuts it" in text
+    assert base.stat().st_mode & 0o777 == 0o755
+
+
+def test_check_finds_what_is_not_there(base):
+    status, text = run("--check", SYNC_BASE=str(base / "a/b"))
+    assert status == 0 and "the first worker makes it" in text
+    status, text = run("--check", SYNC_BASE=str(base / "something/b"))
+    assert status == 1 and "problem:" in text
+    status, text = run("--check", SYNC_BASE=str(base / "something"))
+    assert status == 1 and "not a folder" in text
+    status, text = run("--check", SYNC_BASE=str(base), LOG=str(base / "something/log"))
+    assert status == 1 and "log" in text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_check_finds_another_owner(base):
+    os.chown(base, 1, 1)
+    status, text = run("--check", SYNC_BASE=str(base))
+    assert status == 1 and "belongs to" in text and "run the workers" in text
