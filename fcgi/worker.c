@@ -73,6 +73,19 @@ static void set_signals(sigset_t *waiting)
 		sigdelset(waiting, signals[i]);
 }
 
+/* epoll_pwait lets signals in only when there is nothing to do: a busy worker would never hear of them. */
+static void hear_signals(const sigset_t *waiting)
+{
+	sigset_t blocked;
+
+	sigprocmask(SIG_SETMASK, waiting, &blocked);
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
+	if (asked_to_reopen) {
+		asked_to_reopen = 0;
+		log_reopen();
+	}
+}
+
 /* --- when to leave --- */
 
 struct life {
@@ -169,8 +182,15 @@ static int pool_open(struct pool *p, struct err *e)
 	return 0;
 }
 
+/* The socket first: whoever connects from now on is to reach another worker (mod_fcgid has a socket for each). */
 static void pool_close(struct pool *p)
 {
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (nothing >= 0) {
+		dup2(nothing, LISTEN_FD);
+		close(nothing);
+	}
 	for (size_t i = 0; i <= KEPT_MAX; i++)
 		FCGX_Free(&p->slots[i], 1);
 	if (p->ep >= 0)
@@ -327,13 +347,13 @@ int worker_run(struct server *s, struct err *e)
 	life_begin(&life);
 	if (pool_open(&pool, e) != 0)
 		got = -1;
-	while (got >= 0 && !life_over(&life)) {
-		FCGX_Request *fcgx = pool_wait(&pool, rests < RESTS || life.due ? REST_MS : -1, &waiting);
+	while (got >= 0) {
+		FCGX_Request *fcgx;
 
-		if (asked_to_reopen) {
-			asked_to_reopen = 0;
-			log_reopen();
-		}
+		hear_signals(&waiting);
+		if (life_over(&life))
+			break;
+		fcgx = pool_wait(&pool, rests < RESTS || life.due ? REST_MS : -1, &waiting);
 		got = fcgx ? accept_request(fcgx, e) : 0;
 		if (got > 0)
 			life_count(&life, serve_request(s, &pool, fcgx));

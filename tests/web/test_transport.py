@@ -315,12 +315,36 @@ def test_busy_worker_finishes_the_reply(own_server):
     assert wait_for_end(pid, 60)
 
 
+def test_worker_with_a_queue_hears_the_signal():
+    """There is always something to do, and yet the worker ends after the request at hand; the others wait for the next one."""
+    s = servers.Server("lighttpd", workers=1)
+    try:
+        old = s.worker_pids()[0]
+        asked = []
+        for i in range(10):
+            c = Connection(s.port)
+            c.send(c.head("/sync/sleep", "transfer-encoding: chunked"), *chunked(compress(b"1000" if i == 0 else b"100")))
+            asked.append(c)
+            time.sleep(0.2 if i == 0 else 0)
+        time.sleep(0.3)
+        os.kill(old, signal.SIGTERM)
+        assert wait_for_end(old, 20)
+        s.add_worker()
+        pids = [c.receive().json["pid"] for c in asked]
+        assert pids[0] == old
+        assert pids.count(old) <= 2
+    finally:
+        s.stop()
+
+
 def test_hangup_reopens_the_log():
     s = servers.Server("lighttpd", workers=1)
     log = s.folder / "spool" / "worker.log"
     try:
         s.conf.write_text(s.conf.read_text() + f"LOG = {log}\n")
-        os.kill(s.worker_pids()[0], signal.SIGTERM)
+        old = s.worker_pids()[0]
+        os.kill(old, signal.SIGTERM)
+        assert wait_for_end(old, 20)
         worker = s.add_worker()
         assert ask(s.port, "/sync/nope").status == 400
         assert "status=400" in log.read_text()
