@@ -60,8 +60,8 @@ static void test_graves_within_start(void **state)
 		place_must(p, "k", "applyChanges", NO_CHANGES, NOTHING_NEW);
 		place_must(p, "k", "chunk", "{}", "{\"done\":true}");
 		place_must(p, "k", "applyChunk", "{\"chunk\":{\"done\":true}}", "null");
-		place_must(p, "k", "sanityCheck2", "{\"client\":[[0,0,0],0,0,0,2,1,1,1]}",
-			   "{\"status\":\"ok\",\"c\":[[0,0,0],0,0,0,0,1,1,1],\"s\":[[0,0,0],0,0,0,0,1,1,1]}");
+		place_must(p, "k", "sanityCheck2", "{\"client\":[[0,0,0],0,0,0,2,3,1,1]}",
+			   "{\"status\":\"ok\",\"c\":[[0,0,0],0,0,0,0,3,1,1],\"s\":[[0,0,0],0,0,0,0,3,1,1]}");
 		finish(p);
 		assert_string_equal(place_query(p, "SELECT group_concat(oid || '.' || type || '.' || usn) FROM (SELECT * FROM graves"
 						   " WHERE oid < 7 ORDER BY oid)"), "4.1.2,5.0.2");
@@ -202,8 +202,8 @@ static void test_counts_that_may_differ(void **state)
 
 	begin_with_a_card(p);
 	place_start_sync(p, "k", 2);
-	place_must(p, "k", "sanityCheck2", "{\"client\":[[1,2,3],1,1,0,17,1,1,1]}",
-		   "{\"status\":\"ok\",\"c\":[[0,0,0],1,1,0,0,1,1,1],\"s\":[[0,0,0],1,1,0,0,1,1,1]}");
+	place_must(p, "k", "sanityCheck2", "{\"client\":[[1,2,3],1,1,0,17,3,1,1]}",
+		   "{\"status\":\"ok\",\"c\":[[0,0,0],1,1,0,0,3,1,1],\"s\":[[0,0,0],1,1,0,0,3,1,1]}");
 	finish(p);
 }
 
