@@ -18,6 +18,7 @@ from typing import Any
 
 import zstandard
 
+OWN_KEY = "(the key of the account)"
 TRAFFIC = Path(__file__).with_name("traffic")
 
 
@@ -49,8 +50,33 @@ class Exchange:
 
     @property
     def host_key(self) -> str | None:
-        """The host key in the header, None without a header that can be read."""
-        return self._header_value("k")
+        """The host key in the header or the form, None where there is none."""
+        return self._header_value("k") or self.field("k") or self.field("sk")
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """The parts of a form, as clients before version 11 send them."""
+        parts = self.request.get("multipart") or []
+        if any(part.get("truncated_in_capture") for part in parts):
+            # The capture ends within `data`. Its chunk sizes tell that these followed.
+            return [*parts, _field("c", "1"), _field("k", OWN_KEY), _field("s", "upload")]
+        return parts
+
+    def field(self, name: str) -> str | None:
+        """The value of a part, None where there is no such part or it is no text."""
+        return next((part.get("value") for part in self.parts if part_name(part) == name), None)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The body that the method gets: in a form, that of the part `data`."""
+        for part in self.parts:
+            if part_name(part) == "data":
+                return part.get("decoded", {"kind": "unknown"})
+        return self.request["body"]
+
+    @property
+    def label(self) -> str:
+        return label(self.scenario)
 
     def _header_value(self, key: str) -> str | None:
         try:
@@ -60,7 +86,22 @@ class Exchange:
         return value if isinstance(value, str) else None
 
     def __str__(self) -> str:
-        return f"{self.scenario[:2]}/{self.step} {self.request['path']} ({self.note})"
+        return f"{self.label}/{self.step} {self.request['path']} ({self.note})"
+
+
+def label(scenario: str) -> str:
+    """A scenario's number, with the client's where two have the same: 08, 32.49."""
+    number, _, rest = scenario.partition("-")
+    return f"{number}.{rest.rsplit('.', 1)[-1]}" if rest.startswith("client-") else number
+
+
+def _field(name: str, value: str) -> dict[str, Any]:
+    return {"part_headers": [f'Content-Disposition: form-data; name="{name}"'], "value": value}
+
+
+def part_name(part: dict[str, Any]) -> str:
+    """The name of a form's part."""
+    return part["part_headers"][0].split('name="')[1].split('"')[0]
 
 
 @cache

@@ -148,6 +148,23 @@ def collection(data: bytes) -> dict[str, Any]:
             db.close()
 
 
+def old_collection(data: bytes) -> dict[str, Any]:
+    """The rows of a file of schema 11; `col` is its one row, with its JSON read."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file.anki2"
+        path.write_bytes(data)
+        db = seeds.connect(path)
+        db.row_factory = sqlite3.Row
+        try:
+            form = {table: _table(db, table, ROW_KEYS[table]) for table in ("notes", "cards", "revlog")}
+            form["col"] = _table(db, "col", "id")["1"]
+        finally:
+            db.close()
+    for column in ("conf", "models", "decks", "dconf", "tags"):
+        form["col"][column] = json.loads(form["col"][column])
+    return form
+
+
 def _table(db: sqlite3.Connection, table: str, key: str) -> dict[str, Any]:
     names = key.split(", ")
     form = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ from typing import Any
 
 import capture
 import compare
+import forms
 import server
 from capture import Exchange
 from compare import ABSENT, USN_COLUMN, Difference, differences
@@ -21,6 +23,7 @@ from counters import Times, Usns
 from scenarios import MEDIA_IS_SERVED, SCENARIOS, Scenario
 
 CLOCK_SLACK_S = 300
+WRONG_PASSWORDS = ("nope", "bad", "y")
 SESSION_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
@@ -36,6 +39,7 @@ class Player:
         self.media_usns = Usns()
         self.times = Times()
         self.media: dict[str, bytes] = {}  # what the server should hold under each name
+        self.made_up: set[str] = set()  # names among them whose content the capture did not keep
         self.sent_names: set[tuple[int, str]] = set()  # of decks and note types
         self.found: list[Difference] = []
 
@@ -119,11 +123,39 @@ class Player:
         request = exchange.request
         if "wire_base64" in request:
             return capture.content({"kind": "wire", "base64": request["wire_base64"]}) or b""
+        if exchange.parts:
+            return self._form(scenario, exchange)
         data = self._content(scenario, exchange)
         return capture.compress(data) if request["encoding"] == "zstd" else data
 
+    def _form(self, scenario: Scenario, exchange: Exchange) -> bytes:
+        """The captured form, part for part, with the keys of this run."""
+        kept = forms.contents(exchange)
+        parts = [self._part(scenario, exchange, part, kept[n]) for n, part in enumerate(exchange.parts)]
+        return forms.join(exchange, parts)
+
+    def _part(self, scenario: Scenario, exchange: Exchange, part: dict[str, Any], kept: bytes | None) -> bytes:
+        name = capture.part_name(part)
+        if name == "data":
+            return self._data_part(scenario, exchange, part, kept)
+        if name in ("k", "sk") and part["value"] in (self.captured_key, capture.OWN_KEY):
+            return self.key.encode()
+        if name == "s":
+            return self._session(part["value"]).encode()
+        return part["value"].encode()
+
+    def _data_part(self, scenario: Scenario, exchange: Exchange, part: dict[str, Any], kept: bytes | None) -> bytes:
+        packed = part.get("gzip", False)
+        is_zip = exchange.method == "uploadChanges"
+        if kept is not None and (is_zip or exchange.payload["kind"] != "json"):
+            if is_zip and exchange.response["status"] == 200:
+                self._remember_media(gzip.decompress(kept) if packed else kept, exchange.payload["_meta"])
+            return kept
+        data = self._content(scenario, exchange)
+        return gzip.compress(data) if packed else data
+
     def _content(self, scenario: Scenario, exchange: Exchange) -> bytes:
-        body = exchange.request["body"]
+        body = exchange.payload
         if exchange.method == "upload" and exchange.step in scenario.uploads:
             seed = scenario.uploads[exchange.step]
             self.times.keep(seed.mod, seed.scm)
@@ -168,7 +200,7 @@ class Player:
             account = unusual
         elif payload["u"].lower() != scenario.user:
             return
-        if payload.get("p") != "nope" and "p" in payload:
+        if payload.get("p") not in WRONG_PASSWORDS and "p" in payload:
             payload["p"] = account.password
         changed_case = payload["u"] != payload["u"].lower()
         payload["u"] = account.name.swapcase() if changed_case else account.name
@@ -178,15 +210,21 @@ class Player:
     def _media_upload(self, body: dict[str, Any]) -> bytes:
         """The captured zip, or one like it where the capture did not keep the content."""
         data = capture.content(body)
+        self.made_up -= {name for name, _ in body["_meta"]}
         if data is None:
             data = _made_up_zip(body)
+            self.made_up |= {name for name, _ in body["_meta"]}
+        self._remember_media(data, body["_meta"])
+        return data
+
+    def _remember_media(self, data: bytes, changes: list[Any]) -> None:
+        """What the server should hold after this zip; old clients write "" for a deletion."""
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for name, member in body["_meta"]:
-                if member is None:
+            for name, member in changes:
+                if not member:
                     self.media.pop(name, None)
                 else:
                     self.media[name] = archive.read(member)
-        return data
 
     def _delete_media(self, name: str) -> None:
         if not MEDIA_IS_SERVED:
@@ -200,7 +238,7 @@ class Player:
     # Comparing
 
     def _differ(self, exchange: Exchange, path: str, expected: Any, got: Any) -> None:
-        where = f"{exchange.scenario[:2]}/{exchange.step} {path}"
+        where = f"{exchange.label}/{exchange.step} {path}"
         self.found += differences(expected, got, where)
 
     def _compare_status(self, exchange: Exchange, reply: server.Reply) -> bool:
@@ -308,6 +346,9 @@ class Player:
         self._differ(exchange, "says something", True, len(reply.body) > 0)
 
     def judge_download(self, scenario: Scenario, exchange: Exchange, reply: server.Reply) -> None:
+        if exchange.parts:
+            self._old_file(scenario, exchange, reply)
+            return
         got = compare.collection(reply.body)
         data = capture.content(exchange.response["body"])
         if data is None and scenario.uploads:
@@ -330,6 +371,26 @@ class Player:
         else:  # the reply was not kept, only the upload before it
             left.pop("usn"), right.pop("usn")
         self._differ(exchange, "file", expected, got)
+
+    def _old_file(self, scenario: Scenario, exchange: Exchange, reply: server.Reply) -> None:
+        """Clients of forms get schema 11. No capture kept one: what is known is the upload before it."""
+        got = compare.old_collection(reply.body)
+        self._differ(exchange, "file.version", [11, "0101"], [got["col"]["ver"], reply.body[18:20].hex()])
+        if not scenario.uploads:
+            self._differ(exchange, "file.cards", {}, got["cards"])
+            self._differ(exchange, "file.decks", ["1"], list(got["col"]["decks"]))
+            self._differ(exchange, "file has note types", True, bool(got["col"]["models"]))
+            return
+        sent = compare.collection(next(iter(scenario.uploads.values())).file())
+        for table in ("notes", "cards", "revlog"):
+            self._differ(exchange, f"file.{table}", sent[table], got[table])
+        for column, table in (("models", "notetypes"), ("decks", "decks"), ("dconf", "deck_config")):
+            names = {key: row["name"] for key, row in sent[table].items()}
+            self._differ(exchange, f"file.{column}", names, {k: v["name"] for k, v in got["col"][column].items()})
+        config = {key: row["val"] for key, row in sent["config"].items()}
+        self._differ(exchange, "file.conf", config, got["col"]["conf"])
+        self._differ(exchange, "file.tags", list(sent["tags"]), list(got["col"]["tags"]))
+        self._time(exchange, "file.col.scm", sent["col"]["1"]["scm"], got["col"]["scm"])
 
     # Media replies
 
@@ -362,8 +423,7 @@ class Player:
         self._differ(exchange, "reply", expected | {"data": wanted}, got)
 
     def _sha1(self, name: str, captured: str) -> str:
-        made_up = name in self.media and name.startswith("big")
-        return hashlib.sha1(self.media[name]).hexdigest() if made_up else captured
+        return hashlib.sha1(self.media[name]).hexdigest() if name in self.made_up else captured
 
     def judge_downloadFiles(self, scenario: Scenario, exchange: Exchange, reply: server.Reply) -> None:
         names = exchange.response["body"]["_meta"].values()

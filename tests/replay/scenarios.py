@@ -38,6 +38,7 @@ def ids(first: int, count: int) -> tuple[int, ...]:
 
 FAKED = "the capturing proxy made up this reply"
 DROPPED = "the capturing proxy dropped this request"
+OTHER_CLIENT = "another client's, in another scenario"
 LOST_FILE = "a file was removed from the server's disk; here it is deleted by another device"
 
 _SCENARIOS = (
@@ -121,6 +122,21 @@ _SCENARIOS = (
         seed=Seed(1795519830520, 1795519830467, 3, 1795519830325, ids(1795519830330, 1)),
     ),
     Scenario("30-raw-v11", user="kim"),
+    Scenario("31-raw-v10-multipart", user="leo"),
+    Scenario(
+        "32-client-2.1.49",
+        user="nina",
+        media=True,
+        uploads={"004": Seed(1795519343071, 1795519343071, 1, 1795519342902, ids(1795519343000, 1), notetypes=5)},
+        skipped={"046": OTHER_CLIENT},
+    ),
+    Scenario(
+        "32-client-2.1.56",
+        user="nina",
+        follows="32-client-2.1.49",
+        media=True,
+        uploads={"004": Seed(1795519350860, 1795519350860, 1, 1795519350703, ids(1795519350800, 1), notetypes=5)},
+    ),
     Scenario(
         "33-deck-same-second-tie",
         seed=Seed(1795520011364, 1795520011290, 3, 1795520011133, ids(1795520011140, 1)),
@@ -128,6 +144,3 @@ _SCENARIOS = (
 )
 
 SCENARIOS = {scenario.name: scenario for scenario in _SCENARIOS}
-
-# Captures of the protocol before version 11, which this runner does not speak.
-OTHER_PROTOCOL = {"31-raw-v10-multipart", "32-client-2.1.49", "32-client-2.1.56"}

@@ -27,6 +27,7 @@ class Seed:
     notetype: int  # id of "Basic"; the five others follow
     notes: tuple[int, ...] = ()  # ids; each has one card with the same id
     config: dict[str, object] = field(default_factory=dict)
+    notetypes: int = 6  # how many are there: older clients have no Image Occlusion
 
     def file(self) -> bytes:
         """The collection as a client would upload it."""
@@ -47,6 +48,9 @@ class Seed:
             # by way of negative numbers, since old and new ids may overlap
             db.execute(f"update {table} set {column} = -({column} + ?)", (self.notetype - first,))
             db.execute(f"update {table} set {column} = -{column}")
+        last = self.notetype + self.notetypes - 1
+        for table, column in (("notetypes", "id"), ("fields", "ntid"), ("templates", "ntid")):
+            db.execute(f"delete from {table} where {column} > ?", (last,))
         db.execute("delete from notes")
         db.execute("delete from cards")
         db.execute("delete from tags")
