@@ -138,7 +138,7 @@ static void test_ids_and_times_as_strings(void **state)
 				   "{\"changes\":{\"models\":[" NOTETYPE("\"9\"", "\"1300000000\"") "],\"decks\":[["
 				   DECK("\"12\"", "D", "\"1300000001\"", "\"7\"") "],[" OPTIONS("\"7\"", "\"1300000002\"") "]],\"tags\":[]}}"));
 	finish(p);
-	assert_string_equal(place_query(p, "SELECT id || ' ' || mtime_secs FROM notetypes"), "9 1300000000");
+	assert_string_equal(place_query(p, "SELECT id || ' ' || mtime_secs FROM notetypes WHERE id = 9"), "9 1300000000");
 	assert_string_equal(place_query(p, "SELECT id || ' ' || mtime_secs || ' ' || hex(kind) FROM decks WHERE name = 'D'"),
 			    "12 1300000001 0A020807");
 	assert_string_equal(place_query(p, "SELECT id || ' ' || mtime_secs FROM deck_config WHERE name = 'O'"), "7 1300000002");
