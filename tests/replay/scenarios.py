@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from seeds import Seed
 
-# The one switch for media: set it when the server under test serves /msync/.
-MEDIA_IS_SERVED = os.environ.get("REPLAY_MEDIA", "no") == "yes"
+# The one switch for media: REPLAY_MEDIA=no is for a server that does not serve /msync/.
+MEDIA_IS_SERVED = os.environ.get("REPLAY_MEDIA", "yes") == "yes"
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def _parted(place: str) -> tuple[str, str]:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_scenario(name: str) -> None:
     if SCENARIOS[name].media and not MEDIA_IS_SERVED:
-        pytest.skip("the server under test does not serve media yet (REPLAY_MEDIA=yes)")
+        pytest.skip("the server under test does not serve media (REPLAY_MEDIA=no)")
     player = Player(account_for(name))
     found = player.play(name)
     listed = [entry for entry in intended() if entry.belongs_to(name)]
