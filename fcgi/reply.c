@@ -7,21 +7,6 @@ enum {
 	PACKED_LEVEL = -1, /* finds out that there is nothing to gain five times as fast as 3 */
 };
 
-static int fcgx_write(struct sink *sink, const void *p, size_t n, struct err *e)
-{
-	FCGX_Stream *out = ((struct fcgx_sink *)sink)->out;
-
-	/* n is at most a codec's piece */
-	if (FCGX_PutStr(p, (int)n, out) == (int)n)
-		return 0;
-	return err_set(e, ERR_INTERNAL, "the web server takes no more");
-}
-
-void fcgx_sink_init(struct fcgx_sink *s, FCGX_Stream *out)
-{
-	*s = (struct fcgx_sink){ .sink = { fcgx_write }, .out = out };
-}
-
 int reply_status(enum err_kind kind)
 {
 	switch (kind) {

@@ -2,17 +2,8 @@
 #ifndef FCGI_REPLY_H
 #define FCGI_REPLY_H
 
-#include <fcgiapp.h>
-
 #include "base/stream.h"
 #include "core/call.h"
-
-/* The standard output of a FastCGI request. */
-struct fcgx_sink {
-	struct sink sink;
-	FCGX_Stream *out;
-};
-void fcgx_sink_init(struct fcgx_sink *s, FCGX_Stream *out);
 
 /* What clients make of a status: protocol.md §2.3. */
 int reply_status(enum err_kind kind);

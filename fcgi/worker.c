@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"
-#include "fcgi/reply.h"
+#include "fcgi/records.h"
 #include "fcgi/request.h"
 #include "fcgi/serve.h"
 
@@ -315,15 +315,19 @@ static bool serve_request(struct server *s, struct pool *p, FCGX_Request *fcgx)
 	struct request rq;
 	struct err e = ERR_INIT;
 	struct body_source body;
-	struct fcgx_sink out;
+	struct record_sink out;
 	struct served served;
 	int parsed = request_parse(&rq, fcgx->envp, &e);
 
 	body_source_init(&body, fcgx->in, &rq);
-	fcgx_sink_init(&out, fcgx->out);
+	record_sink_init(&out, fcgx);
 	serve(s, &rq, parsed, &e, &body.source, &out.sink, &served);
 	if (served.broken) {
 		break_off(fcgx);
+		return served.cut_off;
+	}
+	if (record_sink_flush(&out, NULL) != 0 || out.failed) { /* half a record may be out: nothing can follow it */
+		FCGX_Free(fcgx, 1);
 		return served.cut_off;
 	}
 	read_rest(fcgx, &body);

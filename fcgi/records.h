@@ -1,0 +1,28 @@
+/*
+ * The standard output of a FastCGI request, in records as large as there can be. libfcgi's own stream makes one, and one
+ * system call, of every 8 KiB: for large replies that cost the web server half of its time. Nothing may be written to that
+ * stream as well; it still ends the request.
+ */
+#ifndef FCGI_RECORDS_H
+#define FCGI_RECORDS_H
+
+#include <fcgiapp.h>
+#include <stdbool.h>
+
+#include "base/stream.h"
+
+enum { RECORD_HEAD_BYTES = 8, RECORD_GATHER_BYTES = 16 << 10 };
+
+struct record_sink {
+	struct sink sink;
+	int fd, request_id;
+	bool failed; /* the web server takes no more; nothing can be written any more */
+	size_t gathered;
+	char gather[RECORD_HEAD_BYTES + RECORD_GATHER_BYTES]; /* small pieces, behind the place for a head */
+};
+
+void record_sink_init(struct record_sink *s, const FCGX_Request *request);
+/* What was gathered goes out. 0 or -1. */
+int record_sink_flush(struct record_sink *s, struct err *e);
+
+#endif
