@@ -137,7 +137,7 @@ static int add_file(struct download *d, struct slice name, struct err *e)
 }
 
 /* Contents that are lost must not stop this device again and again: their names are forgotten. */
-static int forget_lost(struct download *d, const struct home *h, struct err *e)
+static void forget_lost(struct download *d, const struct home *h, struct err *e)
 {
 	for (size_t i = 0; i < d->n_lost; i++) {
 		char name[256];
@@ -146,29 +146,29 @@ static int forget_lost(struct download *d, const struct home *h, struct err *e)
 		log_event(LOG_LEVEL_ERROR, "media file lost", "user", home_uid(h), "name", name, "then",
 			  "forgotten; a device that has it will send it again", NULL);
 	}
-	if (media_forget(d->m, d->lost, d->n_lost, false, e) != 0)
-		return -1;
-	return err_set(e, ERR_CONFLICT, "%zu media files are lost", d->n_lost);
+	if (media_forget(d->m, d->lost, d->n_lost, false, e) == 0)
+		err_set(e, ERR_CONFLICT, "%zu media files are lost", d->n_lost);
 }
 
-static int pack_files(struct download *d, struct home *h, struct json_object *files, size_t n, struct err *e)
+static int pack_files(struct download *d, struct json_object *files, size_t n, struct err *e)
 {
 	struct slice name;
-	int rc = home_media(h, false, &d->m, e);
+	int rc = 0;
 
-	if (rc < 0)
-		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (!json_is_str(json_at(files, i), &name))
 			return err_set(e, ERR_BAD_REQUEST, "downloadFiles: a name that is no text");
-	for (size_t i = 0; i < n && d->bytes <= DOWNLOAD_BYTES; i++) {
+	if (n && !d->m)
+		return err_set(e, ERR_CONFLICT, "files are asked for, but there are none");
+	if (n && media_read_begin(d->m, e) != 0)
+		return -1;
+	for (size_t i = 0; i < n && d->bytes <= DOWNLOAD_BYTES && rc == 0; i++) {
 		json_is_str(json_at(files, i), &name);
-		if (rc == 0)
-			return err_set(e, ERR_CONFLICT, "a file is asked for, but there are none");
-		if (add_file(d, name, e) != 0)
-			return -1;
+		rc = add_file(d, name, e);
 	}
-	return d->n_lost ? forget_lost(d, h, e) : 0;
+	if (n)
+		media_read_end(d->m);
+	return rc;
 }
 
 static void end_download(struct reply *r)
@@ -191,8 +191,12 @@ int media_download(struct server *s, struct home *h, struct call *c, struct repl
 		err_set(e, ERR_BAD_REQUEST, "downloadFiles: %zu names, %d are allowed", n, DOWNLOAD_FILES_MAX);
 		goto out;
 	}
-	if (pack_files(&d, h, files, n, e) != 0)
+	if (home_media(h, false, &d.m, e) < 0 || pack_files(&d, files, n, e) != 0)
 		goto out;
+	if (d.n_lost) {
+		forget_lost(&d, h, e);
+		goto out;
+	}
 	r->stream_bytes = media_pack_end(d.pack);
 	r->stream = media_pack_source(d.pack);
 	r->stream_owner = d.pack;

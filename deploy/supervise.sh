@@ -15,7 +15,7 @@ alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
 
 # Each child gets a process group of its own: Ctrl-C reaches this shell only, which ends them in order. With the shell gone
 # (kill -9) they end too.
-child() { exec setpriv --pdeathsig TERM "${privileges[@]}" "$@" {nap_fd}>&-; }
+child() { exec setpriv --pdeathsig TERM "${privileges[@]}" "$@"; }
 
 # What multiwatch starts. multiwatch gives up on a child that dies four times within its time limit (-t, ms). That is right
 # at the start: bad settings should end the server. Later it would be an outage, so a worker that follows a dead one waits

@@ -50,6 +50,11 @@ int contents_put_sync(struct contents_put *p, struct err *e);
 int contents_put_keep(struct contents_put *p, size_t i, struct err *e);
 /* What was kept is on the disk under its name. */
 int contents_put_settle(struct contents_put *p, struct err *e);
+/*
+ * There are two ways to the disk, one for when nobody else writes. Tests choose: 1 nobody does, 0 somebody does, -1 look
+ * (as from the start).
+ */
+void contents_put_assume_quiet(int quiet);
 
 /* The folder, for everything else. */
 struct contents {
@@ -57,8 +62,13 @@ struct contents {
 	char path[PATH_MAX];
 };
 #define CONTENTS_INIT { .dirfd = -1 }
+#define CONTENTS_TEMPORARY "tmp-" /* names of files that are not finished begin so */
+enum { CONTENTS_NAME_BYTES = 64 };
+void contents_name(const uint8_t sha1[SHA1_BYTES], char name[CONTENTS_NAME_BYTES]);
 /* 1; 0 when the user has no such folder yet; -1. */
 int contents_open(struct contents *c, const struct home *h, struct err *e);
+/* The same, and one is made, durably, when there is none: 0 or -1. */
+int contents_make(struct contents *c, const struct home *h, struct err *e);
 void contents_close(struct contents *c); /* accepts one that is not open */
 
 /* A descriptor for reading (the caller closes it): 1; 0 when it is not there or has another length; -1. */

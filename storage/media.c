@@ -25,6 +25,8 @@ static const char schema[] =
 #define ROW "usn, name, bytes, sha1, crc32, changed_s"
 
 static const char *const texts[MEDIA_STMTS] = {
+	[MEDIA_BEGIN] = "BEGIN",
+	[MEDIA_END] = "COMMIT",
 	[MEDIA_META_GET] = "SELECT last_usn, bytes, files, swept_s FROM meta WHERE id = 1",
 	[MEDIA_META_SET] = "UPDATE meta SET last_usn = ?1, bytes = ?2, files = ?3, swept_s = ?4 WHERE id = 1",
 	[MEDIA_FIND] = "SELECT " ROW " FROM media WHERE name = ?1",
@@ -225,6 +227,21 @@ int media_usn(struct home *h, int64_t *usn, struct err *e)
 		return -1;
 	*usn = meta.totals.last_usn;
 	return 0;
+}
+
+int media_read_begin(struct media *m, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(&m->sql, MEDIA_BEGIN, e);
+
+	return st ? sql_run(&m->sql, st, e) : -1;
+}
+
+void media_read_end(struct media *m)
+{
+	sqlite3_stmt *st = sql_stmt(&m->sql, MEDIA_END, NULL);
+
+	if (!st || sql_run(&m->sql, st, NULL) != 0)
+		sql_rollback(&m->sql);
 }
 
 static int read_row(sqlite3_stmt *st, struct media_row *row, struct err *e)

@@ -36,6 +36,9 @@ struct media_row {
 	bool deleted;
 	struct content content; /* unless deleted */
 };
+/* Several questions between these two are cheaper than alone. Nothing may be changed between them. */
+int media_read_begin(struct media *m, struct err *e);
+void media_read_end(struct media *m);
 int media_find(struct media *m, struct slice name, struct media_row *row, struct err *e); /* 1, 0, -1 */
 /* Rows with a usn above `after`, ascending, at most `max`. Ends early when fn returns other than 0, and returns that. */
 typedef int media_fn(void *arg, const struct media_row *row, struct err *e);

@@ -10,6 +10,8 @@
 #define MEDIA_DB "media.db"
 
 enum media_stmt {
+	MEDIA_BEGIN,
+	MEDIA_END,
 	MEDIA_META_GET,
 	MEDIA_META_SET,
 	MEDIA_FIND,

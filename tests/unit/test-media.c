@@ -296,9 +296,8 @@ static void test_contents(void **state)
 	assert_string_equal(got, "hello");
 }
 
-static void test_many_at_once(void **state)
+static void many_at_once(struct place *p)
 {
-	struct place *p = *state;
 	struct file files[25];
 	char names[25][8], data[25][16];
 
@@ -313,6 +312,20 @@ static void test_many_at_once(void **state)
 			assert_true(is_stored(p, data[i]));
 	}
 	assert_int_equal(files_in_folder(p), 37);
+}
+
+static void test_many_while_others_write(void **state)
+{
+	contents_put_assume_quiet(0);
+	many_at_once(*state);
+	contents_put_assume_quiet(-1);
+}
+
+static void test_many_while_nobody_writes(void **state)
+{
+	contents_put_assume_quiet(1);
+	many_at_once(*state);
+	contents_put_assume_quiet(-1);
 }
 
 static void test_refused(void **state)
@@ -564,7 +577,8 @@ int main(void)
 		CASE(test_usns),
 		CASE(test_names_are_bytes),
 		CASE(test_contents),
-		CASE(test_many_at_once),
+		CASE(test_many_while_others_write),
+		CASE(test_many_while_nobody_writes),
 		CASE(test_refused),
 		CASE(test_lost_content),
 		CASE(test_sweep),
