@@ -168,6 +168,7 @@ int normal_apply_graves(struct server *sv, struct home *h, struct call *c, struc
 		goto out;
 	if (json_need_object(o, "chunk", &chunk, e) != 0 || graves_from_json(&g, chunk, true, e) != 0)
 		goto out;
+	s.received += (int64_t)g.n;
 	if (graves_stage(&g, h, &s, server_max_payload(sv), e) != 0 || session_save(h, &s, e) != 0)
 		goto out;
 	buf_puts(&r->body, "null");
@@ -222,6 +223,7 @@ int normal_apply_changes(struct server *sv, struct home *h, struct call *c, stru
 		goto out;
 	if (merge_print_reply(&m, h, collection, &deleted, !s.client_is_newer, &r->body, e) != 0)
 		goto out;
+	s.received += (int64_t)(m.in.n_notetypes + m.in.n_decks + m.in.n_configs + m.in.n_tags);
 	rc = stage_changes(h, &s, &m, buf_slice(&c->payload), server_max_payload(sv), e);
 out:
 	merge_release(&m);
@@ -254,6 +256,7 @@ int normal_chunk(struct server *sv, struct home *h, struct call *c, struct reply
 	if (changes_print(collection, &s.cursor, c->version >= 11 ? CHUNK_ROWS : CHUNK_ROWS_OLD, CHUNK_BYTES, is_buried, &deleted,
 			  &r->body, &rows, e) != 0)
 		goto out;
+	s.sent += (int64_t)rows;
 	json_put_key(&r->body, "done");
 	json_put_bool(&r->body, s.cursor.table == CURSOR_END);
 	buf_putc(&r->body, '}');
@@ -375,26 +378,44 @@ static void print_answer(struct buf *out, bool ok, const struct counts *theirs, 
 	buf_putc(out, '}');
 }
 
-/* What was committed is committed: a session that cannot be written down only means that `finish` will say 409. */
-static void save_outcome(struct home *h, const struct session *s)
+/* A text for the log. */
+static const char *log_text(struct slice s, char *out, size_t size)
 {
+	snprintf(out, size, "%.*s", (int)(s.len < size ? s.len : size - 1), s.len ? s.p : "");
+	return out;
+}
+
+/*
+ * The one line that the log has of a sync. What was committed is committed: a session that cannot be written down only
+ * means that `finish` will say 409.
+ */
+static void end_sync(struct home *h, const struct call *c, const struct session *s, const char *outcome, const char *counts)
+{
+	char client[128], from[64], received[24], sent[24], ms[24];
 	struct err e = ERR_INIT;
 
 	if (session_save(h, s, &e) != 0)
-		log_line(LOG_LEVEL_WARN, "after a commit: %s", e.msg);
+		log_line(LOG_LEVEL_WARN, "after a sync: %s", e.msg);
+	snprintf(received, sizeof received, "%lld", (long long)s->received);
+	snprintf(sent, sizeof sent, "%lld", (long long)s->sent);
+	snprintf(ms, sizeof ms, "%lld", (long long)(clock_mono_ms() - s->began_ms));
+	log_event(counts ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "sync", "outcome", outcome, "user", home_uid(h), "from",
+		  log_text(c->address, from, sizeof from), "client", log_text(c->client, client, sizeof client), "received", received,
+		  "sent", sent, "ms", ms, "counts", counts, NULL);
 }
 
 /* A client of the Python era whose own check has failed sends a text. Official says 400; `bad` is what it wants to hear. */
-static int answer_failed_client(struct home *h, struct session *s, struct json_object *text, struct reply *r, struct err *e)
+static int answer_failed_client(struct home *h, const struct call *c, struct session *s, struct json_object *text, struct reply *r)
 {
 	buf_puts(&r->body, "{\"status\":\"bad\",\"c\":");
 	json_put_value(&r->body, text);
 	buf_puts(&r->body, ",\"s\":null}");
 	s->state = SESSION_BAD;
-	return session_save(h, s, e);
+	end_sync(h, c, s, "the client's own check failed", json_object_get_string(text));
+	return 0;
 }
 
-static int check_and_commit(struct home *h, struct session *s, const struct counts *theirs, struct reply *r, struct err *e)
+static int check_and_commit(struct home *h, const struct call *c, struct session *s, const struct counts *theirs, struct reply *r, struct err *e)
 {
 	struct counts ours;
 	int rc = commit_session(h, s, theirs, &ours, e);
@@ -403,11 +424,9 @@ static int check_and_commit(struct home *h, struct session *s, const struct coun
 		return -1;
 	print_answer(&r->body, rc == 1, theirs, &ours);
 	snprintf(s->answer, sizeof s->answer, "%s", buf_str(&r->body));
-	if (rc == 0) {
+	if (rc == 0)
 		s->state = SESSION_BAD;
-		log_line(LOG_LEVEL_WARN, "sanity check failed: %s", s->answer);
-	}
-	save_outcome(h, s);
+	end_sync(h, c, s, rc == 1 ? "done" : "the counts do not fit", rc == 1 ? NULL : s->answer);
 	return 0;
 }
 
@@ -436,9 +455,9 @@ int normal_sanity_check(struct server *sv, struct home *h, struct call *c, struc
 	if (!json_has(o, "client", &client))
 		err_set(e, ERR_BAD_REQUEST, "sanityCheck2: key client is missing");
 	else if (json_is_str(client, &text))
-		rc = answer_failed_client(h, &s, client, r, e);
+		rc = answer_failed_client(h, c, &s, client, r);
 	else if (parse_counts(client, &theirs, e) == 0)
-		rc = check_and_commit(h, &s, &theirs, r, e);
+		rc = check_and_commit(h, c, &s, &theirs, r, e);
 out:
 	json_object_put(o);
 	return rc;
@@ -456,7 +475,7 @@ int normal_finish(struct server *sv, struct home *h, struct call *c, struct repl
 	if (s.state == SESSION_OPEN) {
 		if (commit_session(h, &s, NULL, &ours, e) != 1)
 			return -1;
-		save_outcome(h, &s);
+		end_sync(h, c, &s, "done", NULL);
 	}
 	json_put_int(&r->body, s.committed_mod_ms);
 	return 0;

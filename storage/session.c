@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <zlib.h>
 
+#include "base/clock.h"
+
 #define SESSION_FILE "session"
 #define SESSION_MAGIC 0x31736573796b6e61ULL /* the layout of this build; another one is "no session" */
 
@@ -160,6 +162,8 @@ int session_begin(struct home *h, struct session *s, struct slice key, const str
 	cursor_start(&s->cursor, min_usn);
 	s->end = sizeof(struct header);
 	s->committed_mod_ms = 0;
+	s->began_ms = clock_mono_ms();
+	s->received = s->sent = 0;
 	memset(s->answer, 0, sizeof s->answer);
 	return session_save(h, s, e);
 }

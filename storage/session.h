@@ -46,6 +46,7 @@ struct session {
 	struct cursor cursor;
 	uint64_t end;               /* of the records */
 	int64_t committed_mod_ms;
+	int64_t began_ms, received, sent; /* for the log: start (monotonic clock), rows and objects that came, rows that went */
 	char answer[SESSION_ANSWER_MAX]; /* what sanityCheck2 said, "" before */
 	int64_t ring_next;
 	struct session_told ring[SESSION_RING];
