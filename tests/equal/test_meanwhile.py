@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 import requests
@@ -21,6 +21,7 @@ each_step = pytest.mark.parametrize("step", STEPS)
 
 BULK = 6 << 20  # bytes that do not compress: more than sockets and servers keep in flight
 PIECE = 1 << 16
+BUSY = 503
 
 
 @pytest.fixture
@@ -171,6 +172,10 @@ def bulky(group: Group) -> Group:
     return group
 
 
+class Busy(Exception):
+    """The server may refuse a user who asks for much at once."""
+
+
 class SlowReader:
     """A download by hand that stops reading when the first bytes have come."""
 
@@ -184,6 +189,8 @@ class SlowReader:
             stream=True,
             timeout=60,
         )
+        if self.answer.status_code == BUSY:
+            raise Busy
         assert self.answer.status_code == 200
         self.start = self.answer.raw.read(PIECE)
 
@@ -230,12 +237,12 @@ def test_an_upload_in_the_middle_of_a_download(bulky: Group, account, tmp_path):
 def test_downloads_all_the_while(bulky: Group, account, tmp_path):
     """Whatever moment a download catches, it is a state between two syncs."""
     states, stop = [bulky.first.dump()], threading.Event()
-    readers: list = []
 
     def read_on() -> list[dict]:
         found = []
         while not stop.is_set():
-            found.append(SlowReader(account, tmp_path).finish())
+            with suppress(Busy):
+                found.append(SlowReader(account, tmp_path).finish())
         return found
 
     readers = [in_thread(read_on) for _ in range(2)]
