@@ -36,7 +36,7 @@ tests_unit_test_fcgi_serve_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS) 
 tests_unit_test_fcgi_serve_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS) $(TEST_LIBS)
 
 # The worker with a core that does as it is told, for tests/web. Not built by default.
-EXTRA_PROGRAMS = tests/web/fake-worker
+EXTRA_PROGRAMS += tests/web/fake-worker
 CLEANFILES += tests/web/fake-worker
 tests_web_fake_worker_SOURCES = fcgi/main.c tests/web/fake_core.c
 tests_web_fake_worker_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS)

@@ -2,6 +2,7 @@
 #include "storage/sql.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #include "format/unicase.h"
 
@@ -40,9 +41,13 @@ static enum err_kind kind_of(int code)
 
 int sql_err(struct sql *s, struct err *e, const char *what)
 {
-	int code = sqlite3_extended_errcode(s->db);
+	int code = sqlite3_extended_errcode(s->db), system = sqlite3_system_errno(s->db);
+	enum err_kind kind = kind_of(code);
 
-	return err_set(e, kind_of(code), "%s: %s: %s (%d)", s->name, what, sqlite3_errmsg(s->db), code);
+	/* Shared memory that finds no room is an I/O error to SQLite. */
+	if ((code & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT))
+		kind = ERR_FULL;
+	return err_set(e, kind, "%s: %s: %s (%d)", s->name, what, sqlite3_errmsg(s->db), code);
 }
 
 /* Nothing that comes out of a file may attach, change the schema, or call a pragma. */
