@@ -54,7 +54,8 @@ void json_put_str(struct buf *b, struct slice s)
 		i += n;
 		from = i;
 	}
-	buf_put(b, s.p + from, s.len - from);
+	if (from < s.len) /* an empty text may be NULL */
+		buf_put(b, s.p + from, s.len - from);
 	buf_putc(b, '"');
 }
 
