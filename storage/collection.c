@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "storage/collection_priv.h"
+#include "storage/overlay.h"
 
 static void count_change(void *ctx, int op, const char *db, const char *table, sqlite3_int64 rowid)
 {
@@ -66,6 +67,17 @@ struct collection *collection_open_build(const char *path, struct err *e)
 	struct collection *c = xcalloc(1, sizeof *c);
 
 	if (sql_open(&c->sql, path, SQL_CREATE | SQL_BUILD, col_stmt_text, COL_STMTS, e) == 0)
+		return c;
+	collection_close(c);
+	return NULL;
+}
+
+struct collection *collection_open_overlay(struct overlay *o, struct err *e)
+{
+	struct collection *c = xcalloc(1, sizeof *c);
+
+	overlay_offer(o);
+	if (sql_open(&c->sql, "overlay", SQL_BUILD | SQL_OVERLAY, col_stmt_text, COL_STMTS, e) == 0 && check_version(c, e) == 0)
 		return c;
 	collection_close(c);
 	return NULL;

@@ -81,5 +81,8 @@ extern const char *const col_stmt_text[COL_STMTS];
  * Insertions are not counted.
  */
 struct collection *collection_open_build(const char *path, struct err *e);
+/* A collection with changes on top that only this connection sees. */
+struct overlay;
+struct collection *collection_open_overlay(struct overlay *o, struct err *e);
 
 #endif

@@ -7,22 +7,16 @@
 #include "storage/schema18.h"
 #include "storage/settings.h"
 
-#define NOTES "id, guid, mid, mod, usn, tags, flds, sfld, csum, flags, data"
-#define CARDS "id, nid, did, ord, mod, usn, type, queue, due, ivl, factor, reps, lapses, left, odue, odid, flags, data"
-#define REVLOG "id, cid, usn, ease, ivl, lastIvl, factor, time, type"
-#define GRAVES "usn, oid, type"
-
-static const struct {
-	const char *read, *insert;
-} tables[] = {
-	{ "SELECT " NOTES " FROM notes ORDER BY id",
-	  "INSERT INTO notes (" NOTES ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)" },
-	{ "SELECT " CARDS " FROM cards ORDER BY id",
-	  "INSERT INTO cards (" CARDS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)" },
-	{ "SELECT " REVLOG " FROM revlog ORDER BY id",
-	  "INSERT INTO revlog (" REVLOG ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)" },
-	{ "SELECT " GRAVES " FROM graves ORDER BY oid, type", "INSERT INTO graves (" GRAVES ") VALUES (?1, ?2, ?3)" },
-};
+/* The key that schema 11 does not have; and what else it does not have, with its indexes. */
+static const char downgrade[] =
+	"CREATE TEMP TABLE kept AS SELECT usn, oid, type FROM graves ORDER BY oid, type;"
+	"DROP TABLE graves;"
+	SCHEMA11_GRAVES ";"
+	"INSERT INTO graves SELECT usn, oid, type FROM kept ORDER BY oid, type;"
+	"DROP TABLE kept;"
+	"DROP TABLE config; DROP TABLE deck_config; DROP TABLE tags; DROP TABLE fields; DROP TABLE templates;"
+	"DROP TABLE notetypes; DROP TABLE decks;"
+	"DROP INDEX IF EXISTS idx_cards_odid; DROP INDEX IF EXISTS idx_notes_mid";
 
 static sqlite3_stmt *prepare(struct collection *c, const char *text, struct err *e)
 {
@@ -32,26 +26,6 @@ static sqlite3_stmt *prepare(struct collection *c, const char *text, struct err 
 		return st;
 	sql_err(&c->sql, e, text);
 	return NULL;
-}
-
-static int copy_table(struct collection *from, const char *read, struct collection *to, const char *insert, struct err *e)
-{
-	sqlite3_stmt *in = prepare(from, read, e), *out = in ? prepare(to, insert, e) : NULL;
-	int rc = -1, more;
-
-	if (!out)
-		goto out;
-	while ((more = sql_step(&from->sql, in, e)) == 1) {
-		for (int i = 0; i < sqlite3_column_count(in); i++)
-			sqlite3_bind_value(out, i + 1, sqlite3_column_value(in, i));
-		if (sql_run(&to->sql, out, e) != 0)
-			goto out;
-	}
-	rc = more;
-out:
-	sqlite3_finalize(in);
-	sqlite3_finalize(out);
-	return rc;
 }
 
 static void put_id_key(struct buf *map, int64_t id)
@@ -129,28 +103,21 @@ static int print_maps(struct collection *from, struct buf maps[MAPS], struct err
 	return 0;
 }
 
-static int put_col(struct collection *from, struct collection *to, struct err *e)
+static int put_col(struct collection *c, struct err *e)
 {
 	enum { MAP_MAX = 60 << 20 }; /* below SQLite's LENGTH limit (sql.c) */
 	struct buf maps[MAPS] = { BUF_INIT(MAP_MAX), BUF_INIT(MAP_MAX), BUF_INIT(MAP_MAX), BUF_INIT(MAP_MAX), BUF_INIT(MAP_MAX) };
-	struct col_row row;
 	sqlite3_stmt *st = NULL;
 	int rc = -1;
 
-	if (collection_col(from, &row, e) != 0 || print_maps(from, maps, e) != 0)
+	if (print_maps(c, maps, e) != 0)
 		goto out;
-	st = prepare(to, "INSERT INTO col (id, crt, mod, scm, ver, dty, usn, ls, conf, models, decks, dconf, tags)"
-		     " VALUES (1, ?1, ?2, ?3, 11, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10)", e);
+	st = prepare(c, "UPDATE col SET ver = 11, conf = ?1, models = ?2, decks = ?3, dconf = ?4, tags = ?5", e);
 	if (!st)
 		goto out;
-	sqlite3_bind_int64(st, 1, row.crt_s);
-	sqlite3_bind_int64(st, 2, row.mod_ms);
-	sqlite3_bind_int64(st, 3, row.scm_ms);
-	sqlite3_bind_int64(st, 4, row.usn);
-	sqlite3_bind_int64(st, 5, row.ls_ms);
 	for (int i = 0; i < MAPS; i++)
-		sql_bind_text(st, 6 + i, buf_slice(&maps[i]));
-	rc = sql_run(&to->sql, st, e);
+		sql_bind_text(st, 1 + i, buf_slice(&maps[i]));
+	rc = sql_run(&c->sql, st, e);
 out:
 	sqlite3_finalize(st);
 	for (int i = 0; i < MAPS; i++)
@@ -158,22 +125,15 @@ out:
 	return rc;
 }
 
-int export11(struct collection *from, const char *path, struct err *e)
+int export11(struct overlay *o, struct err *e)
 {
-	struct collection *to = collection_open_build(path, e);
+	struct collection *c = collection_open_overlay(o, e);
 	int rc = -1;
 
-	if (!to)
+	if (!c)
 		return -1;
-	if (collection_begin(to, e) != 0 || schema11_make_tables(to, e) != 0 || put_col(from, to, e) != 0)
-		goto out;
-	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-		if (copy_table(from, tables[i].read, to, tables[i].insert, e) != 0)
-			goto out;
-	if (schema11_make_indexes(to, e) != 0)
-		goto out;
-	rc = collection_commit(to, e);
-out:
-	collection_close(to);
+	if (collection_begin(c, e) == 0 && put_col(c, e) == 0 && sql_exec(&c->sql, downgrade, e) == 0)
+		rc = collection_commit(c, e);
+	collection_close(c);
 	return rc;
 }

@@ -25,6 +25,7 @@ storage_libstorage_a_SOURCES = \
 	storage/media_priv.h \
 	storage/media_sweep.c \
 	storage/objects.c storage/objects.h \
+	storage/overlay.c storage/overlay.h \
 	storage/schema18.c storage/schema18.h \
 	storage/session.c storage/session.h \
 	storage/settings.c storage/settings.h \
@@ -51,3 +52,8 @@ check_PROGRAMS += tests/unit/test-accounts
 tests_unit_test_accounts_SOURCES = tests/unit/test-accounts.c
 tests_unit_test_accounts_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_accounts_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-overlay
+tests_unit_test_overlay_SOURCES = tests/unit/test-overlay.c tests/unit/files.c tests/unit/files.h
+tests_unit_test_overlay_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_overlay_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)

@@ -42,28 +42,26 @@ static const char small_tables[] =
 	"CREATE TABLE templates (ntid integer NOT NULL, ord integer NOT NULL, name text NOT NULL COLLATE unicase,"
 	" mtime_secs integer NOT NULL, usn integer NOT NULL, config blob NOT NULL, PRIMARY KEY (ntid, ord)) WITHOUT ROWID;";
 
-static const char graves_11[] = "CREATE TABLE graves (usn integer NOT NULL, oid integer NOT NULL, type integer NOT NULL)";
-
 static const struct {
 	const char *create;
-	bool unique, in_11;
+	bool unique;
 } indexes[] = {
-	{ "CREATE UNIQUE INDEX idx_decks_name ON decks (name)", true, false },
-	{ "CREATE UNIQUE INDEX idx_notetypes_name ON notetypes (name)", true, false },
-	{ "CREATE UNIQUE INDEX idx_fields_name_ntid ON fields (name, ntid)", true, false },
-	{ "CREATE UNIQUE INDEX idx_templates_name_ntid ON templates (name, ntid)", true, false },
-	{ "CREATE INDEX idx_templates_usn ON templates (usn)", false, false },
-	{ "CREATE INDEX idx_notetypes_usn ON notetypes (usn)", false, false },
-	{ "CREATE INDEX idx_graves_pending ON graves (usn)", false, false },
-	{ "CREATE INDEX ix_notes_usn ON notes (usn)", false, true },
-	{ "CREATE INDEX ix_notes_csum ON notes (csum)", false, true },
-	{ "CREATE INDEX idx_notes_mid ON notes (mid)", false, false },
-	{ "CREATE INDEX ix_cards_usn ON cards (usn)", false, true },
-	{ "CREATE INDEX ix_cards_nid ON cards (nid)", false, true },
-	{ "CREATE INDEX ix_cards_sched ON cards (did, queue, due)", false, true },
-	{ "CREATE INDEX idx_cards_odid ON cards (odid) WHERE odid != 0", false, false },
-	{ "CREATE INDEX ix_revlog_usn ON revlog (usn)", false, true },
-	{ "CREATE INDEX ix_revlog_cid ON revlog (cid)", false, true },
+	{ "CREATE UNIQUE INDEX idx_decks_name ON decks (name)", true },
+	{ "CREATE UNIQUE INDEX idx_notetypes_name ON notetypes (name)", true },
+	{ "CREATE UNIQUE INDEX idx_fields_name_ntid ON fields (name, ntid)", true },
+	{ "CREATE UNIQUE INDEX idx_templates_name_ntid ON templates (name, ntid)", true },
+	{ "CREATE INDEX idx_templates_usn ON templates (usn)", false },
+	{ "CREATE INDEX idx_notetypes_usn ON notetypes (usn)", false },
+	{ "CREATE INDEX idx_graves_pending ON graves (usn)", false },
+	{ "CREATE INDEX ix_notes_usn ON notes (usn)", false },
+	{ "CREATE INDEX ix_notes_csum ON notes (csum)", false },
+	{ "CREATE INDEX idx_notes_mid ON notes (mid)", false },
+	{ "CREATE INDEX ix_cards_usn ON cards (usn)", false },
+	{ "CREATE INDEX ix_cards_nid ON cards (nid)", false },
+	{ "CREATE INDEX ix_cards_sched ON cards (did, queue, due)", false },
+	{ "CREATE INDEX idx_cards_odid ON cards (odid) WHERE odid != 0", false },
+	{ "CREATE INDEX ix_revlog_usn ON revlog (usn)", false },
+	{ "CREATE INDEX ix_revlog_cid ON revlog (cid)", false },
 };
 
 int schema18_make_tables(struct collection *c, struct err *e)
@@ -75,19 +73,6 @@ int schema18_make_indexes(struct collection *c, bool unique, struct err *e)
 {
 	for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++)
 		if (indexes[i].unique == unique && sql_exec(&c->sql, indexes[i].create, e) != 0)
-			return -1;
-	return 0;
-}
-
-int schema11_make_tables(struct collection *c, struct err *e)
-{
-	return sql_exec(&c->sql, large_tables, e) != 0 ? -1 : sql_exec(&c->sql, graves_11, e);
-}
-
-int schema11_make_indexes(struct collection *c, struct err *e)
-{
-	for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++)
-		if (indexes[i].in_11 && sql_exec(&c->sql, indexes[i].create, e) != 0)
 			return -1;
 	return 0;
 }

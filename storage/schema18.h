@@ -18,9 +18,8 @@ int schema18_make_tables(struct collection *c, struct err *e);
 /* The unique indexes, of names; or all others. A name that is there twice is ERR_BAD_REQUEST. */
 int schema18_make_indexes(struct collection *c, bool unique, struct err *e);
 int schema18_put_col(struct collection *c, const struct col_row *row, struct err *e);
-/* The same for schema 11, which keeps most things in table col (§1.5). */
-int schema11_make_tables(struct collection *c, struct err *e);
-int schema11_make_indexes(struct collection *c, struct err *e);
+/* In schema 11 graves have no key, and most other things are in table col (§1.5). */
+#define SCHEMA11_GRAVES "CREATE TABLE graves (usn integer NOT NULL, oid integer NOT NULL, type integer NOT NULL)"
 
 /*
  * All of a new collection: tables, indexes, deck 1, options 1 and two plain note types, mod and usn 0,

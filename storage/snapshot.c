@@ -6,9 +6,12 @@
  *
  * Where the WAL cannot be emptied because another download reads around it, and with a rollback journal, the file is
  * copied while the lock is held.
+ *
+ * Clients before v11 read the same file through an overlay that makes it schema 11.
  */
 #include "storage/snapshot.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "storage/collection_priv.h"
@@ -20,56 +23,55 @@ enum { TRIES = 3, READERS_MS = 20 };
 struct snapshot {
 	struct source source;
 	struct home *home;
-	struct collection *from; /* a connection of its own, in a read transaction; NULL when the file is a temporary one */
+	struct collection *from; /* a connection of its own, in a read transaction; NULL when the file is a copy */
 	sqlite3_file *file;      /* of `from` */
-	struct fd_source temp;
-	int fd;                  /* of the temporary file, without a name any more; -1 */
-	bool schema11;
+	int fd;                  /* of the copy, which has no name any more; -1 */
 	uint64_t bytes, at;
+	bool schema11;
+	struct overlay *top;     /* what makes it schema 11 */
 };
 
-static ssize_t read_main_file(struct source *source, void *p, size_t n, struct err *e)
+/* Of the file without what is on top. */
+static int read_file(void *arg, void *p, size_t n, uint64_t at, struct err *e)
+{
+	struct snapshot *s = arg;
+
+	if (s->fd < 0) {
+		int rc = s->file->pMethods->xRead(s->file, p, (int)n, (sqlite3_int64)at);
+
+		if (rc == SQLITE_OK)
+			return 0;
+		return err_set(e, rc == SQLITE_IOERR_SHORT_READ ? ERR_DAMAGED : ERR_CUT_OFF, "%s: read at %llu: error %d",
+			       s->from->sql.name, (unsigned long long)at, rc);
+	}
+	while (n) {
+		ssize_t got = pread(s->fd, p, n, (off_t)at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 ? err_errno(e, "copy") : err_set(e, ERR_INTERNAL, "copy: cut short");
+		p = (char *)p + got;
+		at += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+static ssize_t read_next(struct source *source, void *p, size_t n, struct err *e)
 {
 	struct snapshot *s = (struct snapshot *)source;
-	int rc;
 
 	if (n > s->bytes - s->at)
 		n = (size_t)(s->bytes - s->at);
-	if (n == 0)
-		return 0;
 	if (n > 1 << 20)
 		n = 1 << 20;
-	rc = s->file->pMethods->xRead(s->file, p, (int)n, (sqlite3_int64)s->at);
-	if (rc != SQLITE_OK)
-		return err_set(e, rc == SQLITE_IOERR_SHORT_READ ? ERR_DAMAGED : ERR_CUT_OFF, "%s: read at %llu: error %d",
-			       s->from->sql.name, (unsigned long long)s->at, rc);
+	if (n == 0)
+		return 0;
+	if ((s->top ? overlay_read(s->top, p, n, s->at, e) : read_file(s, p, n, s->at, e)) != 0)
+		return -1;
 	s->at += n;
 	return (ssize_t)n;
-}
-
-/*
- * A file of the home that has a name only while `make` fills it. Its descriptor is in s->fd afterwards, its position at
- * the beginning.
- */
-static int make_temp(struct snapshot *s, int (*make)(struct snapshot *s, const char *path, struct err *e), struct err *e)
-{
-	char name[HOME_NAME_MAX], path[PATH_MAX];
-	struct stat st;
-	int rc;
-
-	if (home_temp(s->home, name, &s->fd, e) != 0)
-		return -1;
-	home_file(s->home, name, path);
-	rc = make(s, path, e);
-	unlinkat(home_dirfd(s->home), name, 0);
-	if (rc == 0 && fstat(s->fd, &st) != 0)
-		rc = err_errno(e, "%s", name);
-	if (rc == 0)
-		s->bytes = (uint64_t)st.st_size;
-	collection_close(s->from);
-	s->from = NULL;
-	fd_source_init(&s->temp, s->fd);
-	return rc;
 }
 
 /* Begin the read transaction: it lasts until the connection is closed. */
@@ -104,7 +106,6 @@ static int hold_main_file(struct snapshot *s, const char *path, struct err *e)
 			    s->file->pMethods->xFileSize(s->file, &bytes) != SQLITE_OK)
 				return sql_err(sql, e, "file");
 			s->bytes = (uint64_t)bytes;
-			s->source.read = read_main_file;
 			return 1;
 		}
 		sql_rollback(sql);
@@ -132,9 +133,25 @@ static int back_up(struct snapshot *s, const char *path, struct err *e)
 	return rc;
 }
 
-static int downgrade(struct snapshot *s, const char *path, struct err *e)
+/* Instead of holding the file: a copy, which loses its name as soon as it is complete. */
+static int copy(struct snapshot *s, struct err *e)
 {
-	return export11(s->from, path, e);
+	char name[HOME_NAME_MAX], path[PATH_MAX];
+	struct stat st;
+	int rc;
+
+	if (home_temp(s->home, name, &s->fd, e) != 0)
+		return -1;
+	home_file(s->home, name, path);
+	rc = back_up(s, path, e);
+	unlinkat(home_dirfd(s->home), name, 0);
+	if (rc == 0 && fstat(s->fd, &st) != 0)
+		rc = err_errno(e, "%s", name);
+	if (rc == 0)
+		s->bytes = (uint64_t)st.st_size;
+	collection_close(s->from);
+	s->from = NULL;
+	return rc;
 }
 
 static int begin_current(struct snapshot *s, int64_t generation, struct err *e)
@@ -155,10 +172,8 @@ static int begin_current(struct snapshot *s, int64_t generation, struct err *e)
 		return -1;
 	}
 	/* A reader of a rollback journal's file would keep everybody else from writing. */
-	if (s->schema11)
-		return rollback ? make_temp(s, downgrade, e) : begin_reading(&s->from->sql, e);
 	held = rollback ? 0 : hold_main_file(s, path, e);
-	return held == 0 ? make_temp(s, back_up, e) : held == 1 ? 0 : -1;
+	return held == 0 ? copy(s, e) : held == 1 ? 0 : -1;
 }
 
 struct snapshot *snapshot_begin(struct home *h, bool schema11, struct err *e)
@@ -167,7 +182,7 @@ struct snapshot *snapshot_begin(struct home *h, bool schema11, struct err *e)
 	int64_t generation;
 	int rc = -1;
 
-	*s = (struct snapshot){ .home = h, .fd = -1, .schema11 = schema11 };
+	*s = (struct snapshot){ .source = { read_next }, .home = h, .fd = -1, .schema11 = schema11 };
 	if (home_generation(h, &generation, e) != 0)
 		goto out;
 	rc = begin_current(s, generation, e);
@@ -180,12 +195,25 @@ out:
 
 int snapshot_make(struct snapshot *s, struct err *e)
 {
-	return s->schema11 && s->from ? make_temp(s, downgrade, e) : 0;
+	char name[HOME_NAME_MAX];
+	int fd;
+
+	if (!s->schema11)
+		return 0;
+	if (home_temp(s->home, name, &fd, e) != 0)
+		return -1;
+	s->top = overlay_new(read_file, s, s->bytes, fd);
+	if (unlinkat(home_dirfd(s->home), name, 0) != 0)
+		return err_errno(e, "%s", name);
+	if (export11(s->top, e) != 0)
+		return -1;
+	s->bytes = overlay_bytes(s->top);
+	return 0;
 }
 
 struct source *snapshot_source(struct snapshot *s)
 {
-	return s->fd >= 0 ? &s->temp.source : &s->source;
+	return &s->source;
 }
 
 uint64_t snapshot_bytes(const struct snapshot *s)
@@ -197,6 +225,7 @@ void snapshot_end(struct snapshot *s)
 {
 	if (!s)
 		return;
+	overlay_free(s->top);
 	collection_close(s->from);
 	if (s->fd >= 0)
 		close(s->fd);

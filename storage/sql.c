@@ -181,7 +181,7 @@ int sql_open(struct sql *s, const char *path, unsigned mode, const char *const *
 		rc = sqlite3_open_v2(uri, &s->db, flags | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
 	} else {
 		flags |= SQLITE_OPEN_READWRITE | (mode & (SQL_CREATE | SQL_BUILD) ? SQLITE_OPEN_CREATE : 0);
-		rc = sqlite3_open_v2(path, &s->db, flags, NULL);
+		rc = sqlite3_open_v2(path, &s->db, flags, mode & SQL_OVERLAY ? SQL_OVERLAY_VFS : NULL);
 	}
 	if (rc != SQLITE_OK) {
 		if (access(path, F_OK) != 0 && !(mode & (SQL_CREATE | SQL_BUILD)))

@@ -28,8 +28,11 @@ enum sql_mode {
 	SQL_ROLLBACK = 2, /* rollback journal instead of WAL (shared file systems) */
 	SQL_LOOSE = 4,    /* synchronous=NORMAL: throttle.db and other things that may vanish */
 	SQL_FOREIGN = 8,  /* a file of unknown origin: read-only, immutable; for the importing child alone */
+	SQL_OVERLAY = 32, /* the file that overlay_offer named; `path` is for messages. With SQL_BUILD */
 	SQL_BUILD = 16,   /* a new file that only we know yet: no journal, no sync (the caller fsyncs), ATTACH allowed */
 };
+
+#define SQL_OVERLAY_VFS "ankisync-overlay"
 
 /*
  * Open `path` (absolute) with everything of hardening.md §4 set, `unicase` registered, journal and synchronous as asked.
