@@ -24,7 +24,8 @@ core_libcore_a_SOURCES = \
 	core/quota.c core/quota.h \
 	core/spool.c core/spool.h \
 	core/throttle.c core/throttle.h \
-	core/users.c core/users.h
+	core/users.c core/users.h \
+	core/verdict.h
 core_libcore_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ARGON2_CFLAGS) $(CRYPTO_CFLAGS) $(ARCHIVE_CFLAGS) $(ZLIB_CFLAGS)
 
 check_PROGRAMS += tests/unit/test-naming-order
@@ -71,3 +72,9 @@ check_PROGRAMS += tests/unit/test-old-clients
 tests_unit_test_old_clients_SOURCES = tests/unit/test-old-clients.c tests/unit/place.c tests/unit/place.h tests/unit/vectors.h
 tests_unit_test_old_clients_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_old_clients_LDADD = $(CORE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-histories
+tests_unit_test_histories_SOURCES = tests/unit/test-histories.c tests/unit/device.c tests/unit/device.h \
+	tests/unit/place.c tests/unit/place.h tests/unit/vectors.h
+tests_unit_test_histories_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_histories_LDADD = $(CORE_LIBS) $(TEST_LIBS)

@@ -1,6 +1,7 @@
 /* See merge.h. The reply is in merge_reply.c. */
 #include "core/merge.h"
 
+#include "core/verdict.h"
 #include "storage/settings.h"
 
 static void name_incoming(struct merge *m)
@@ -40,6 +41,26 @@ static int check_shape(const struct naming_in *in, const struct notetype *theirs
 	return rc < 0 ? -1 : 0;
 }
 
+/* Of several with one id, which no client sends, each meets the one before. */
+static int decide_configs(struct merge *m, struct collection *c, struct err *e)
+{
+	struct deck_config ours;
+	int rc = 0;
+
+	m->configs = xcalloc(m->in.n_configs, sizeof *m->configs);
+	deck_config_init(&ours);
+	for (size_t i = 0; rc >= 0 && i < m->in.n_configs; i++) {
+		const struct deck_config *theirs = &m->in.configs[i];
+		struct merge_config *fate = &m->configs[i];
+
+		fate->mod_s = theirs->mod_s;
+		rc = deck_config_get(c, theirs->id, &ours, e);
+		fate->accept = rc == 0 || verdict_theirs(ours.usn >= m->min_usn, ours.mod_s, &fate->mod_s);
+	}
+	deck_config_release(&ours);
+	return rc < 0 ? -1 : 0;
+}
+
 int merge_prepare(struct merge *m, struct slice payload, struct collection *c, struct graves *deleted, int64_t min_usn,
 		  int64_t now_s, struct err *e)
 {
@@ -52,13 +73,15 @@ int merge_prepare(struct merge *m, struct slice payload, struct collection *c, s
 	for (size_t i = 0; i < m->in.n_notetypes; i++)
 		if (check_shape(&m->notetypes.in[i], &m->in.notetypes[i], c, e) != 0)
 			return -1;
-	return 0;
+	return decide_configs(m, c, e);
 }
 
 void merge_release(struct merge *m)
 {
 	naming_release(&m->notetypes);
 	naming_release(&m->decks);
+	free(m->configs);
+	m->configs = NULL;
 	incoming_release(&m->in);
 }
 
@@ -98,25 +121,19 @@ static int apply_decks(struct merge *m, struct home *h, struct collection *c, in
 	return 0;
 }
 
-/* Of the same second ours stays if it was news to the client, which has just taken it (protocol.md §3.4). */
 static int apply_configs(struct merge *m, struct collection *c, int64_t usn, struct err *e)
 {
-	struct deck_config ours;
-	int rc = 0;
+	for (size_t i = 0; i < m->in.n_configs; i++) {
+		struct deck_config *o = &m->in.configs[i];
 
-	deck_config_init(&ours);
-	for (size_t i = 0; rc >= 0 && i < m->in.n_configs; i++) {
-		struct deck_config *theirs = &m->in.configs[i];
-
-		rc = deck_config_get(c, theirs->id, &ours, e);
-		if (rc == 1 && (ours.usn >= m->min_usn ? ours.mod_s >= theirs->mod_s : ours.mod_s > theirs->mod_s))
+		if (!m->configs[i].accept)
 			continue;
-		theirs->usn = (int32_t)usn;
-		if (rc >= 0)
-			rc = deck_config_put(c, theirs, e);
+		o->mod_s = m->configs[i].mod_s;
+		o->usn = (int32_t)usn;
+		if (deck_config_put(c, o, e) != 0)
+			return -1;
 	}
-	deck_config_release(&ours);
-	return rc < 0 ? -1 : 0;
+	return 0;
 }
 
 static int apply_conf(struct merge *m, struct collection *c, int64_t usn, struct err *e)

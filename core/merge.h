@@ -6,9 +6,15 @@
 #include "core/naming.h"
 #include "storage/home.h"
 
+struct merge_config { /* what becomes of an incoming option group */
+	bool accept;
+	int64_t mod_s; /* to be stored; may be later than the one sent (verdict.h) */
+};
+
 struct merge {
 	struct incoming in;
 	struct naming notetypes, decks;
+	struct merge_config *configs;
 	int64_t min_usn, now_s;
 };
 
@@ -26,7 +32,8 @@ int merge_apply(struct merge *m, struct home *h, struct collection *c, int64_t u
 
 /*
  * The reply to applyChanges: what this client has not seen, minus decks in `deleted`, in an order in which no name clashes
- * on its way; with conf and crt when the server is the newer side.
+ * on its way; then what is to be stored otherwise than the client sent it; with conf and crt when the server is the newer
+ * side.
  */
 int merge_print_reply(const struct merge *m, struct home *h, struct collection *c, struct graves *deleted, bool with_conf,
 		      struct buf *out, struct err *e);

@@ -3,78 +3,130 @@
 #include "core/merge.h"
 #include "storage/settings.h"
 
-/* One kind's rows for the reply, in the order of naming_order. */
+/*
+ * One kind's rows for the reply, in the order of naming_order, and the names that the client may have for them now. (That it
+ * may have the present one already is of no matter: nobody else gets that one.)
+ */
 struct listing {
 	const struct merge *m;
 	const struct naming *plan;
-	struct home *home;
 	struct collection *c;
 	struct graves *deleted;
 	struct buf *out;
-	int64_t *ids;
-	size_t n;
+	struct naming_row *rows;
+	struct naming_hold *holds;
+	size_t n, cap, n_holds, cap_holds;
+	char **copies; /* of names */
+	size_t n_copies, cap_copies;
 };
 
-static void add_id(struct listing *l, int64_t id)
+/* Room for one more element: `list` and its capacity grow. */
+#define GROW(list, n, cap) \
+	do { \
+		if ((n) == (cap)) { \
+			(cap) = (cap) ? 2 * (cap) : 16; \
+			(list) = xrealloc((list), (cap) * sizeof *(list)); \
+		} \
+	} while (0)
+
+static void add_row(struct listing *l, int64_t id, struct slice final, bool free)
 {
-	l->ids = xrealloc(l->ids, (l->n + 1) * sizeof *l->ids);
-	l->ids[l->n++] = id;
+	GROW(l->rows, l->n, l->cap);
+	l->rows[l->n++] = (struct naming_row){ id, final, free };
 }
 
-static int add_deck(const struct deck *d, void *arg, struct err *e)
+static void add_hold(struct listing *l, int64_t id, struct slice name)
+{
+	GROW(l->holds, l->n_holds, l->cap_holds);
+	l->holds[l->n_holds++] = (struct naming_hold){ id, name };
+}
+
+static struct slice keep(struct listing *l, struct slice name)
+{
+	char *copy = xmalloc(name.len + 1);
+
+	if (name.len)
+		memcpy(copy, name.p, name.len);
+	GROW(l->copies, l->n_copies, l->cap_copies);
+	l->copies[l->n_copies++] = copy;
+	return (struct slice){ copy, name.len };
+}
+
+/* What the client has not seen. */
+static int add_pending(int64_t id, struct slice name, void *arg, struct err *e)
+{
+	struct listing *l = arg;
+	const struct naming_in *in = naming_incoming(l->plan, id);
+	const struct naming_ours *renamed = naming_renamed(l->plan, id);
+
+	(void)e;
+	if (l->plan->kind == NAMED_DECK && graves_have(l->deleted, GRAVE_DECK, id))
+		return 0;
+	add_row(l, id, renamed ? buf_slice(&renamed->name) : keep(l, name), in && in->accept);
+	if (in)
+		add_hold(l, id, in->wanted);
+	return 0;
+}
+
+/* Which of the names that a row had since then this client has seen last, nobody knows. */
+static int add_old_name(int64_t id, struct slice name, void *arg, struct err *e)
 {
 	struct listing *l = arg;
 
 	(void)e;
-	if (!graves_have(l->deleted, GRAVE_DECK, d->id))
-		add_id(l, d->id);
+	if (!naming_incoming(l->plan, id))
+		add_hold(l, id, keep(l, name));
 	return 0;
 }
 
-static bool listed(const struct listing *l, int64_t id)
+static int collect(struct listing *l, struct home *h, struct err *e)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (l->ids[i] == id)
-			return true;
-	return false;
-}
-
-/* What the client has not seen, and what it cannot know that it must rename. */
-static int collect(struct listing *l, struct err *e)
-{
-	if (l->plan->kind == NAMED_DECK) {
-		if (deck_each_pending(l->c, l->m->min_usn, add_deck, l, e) != 0)
-			return -1;
-	} else if (notetype_ids_pending(l->c, l->m->min_usn, &l->ids, &l->n, e) != 0) {
+	if (named_each_pending(l->c, l->plan->kind, l->m->min_usn, add_pending, l, e) != 0)
 		return -1;
+	/* And what it has seen, but cannot know that it must be renamed. */
+	for (size_t i = 0; i < l->plan->n_ours; i++) {
+		const struct naming_ours *o = &l->plan->ours[i];
+
+		if (!o->news)
+			add_row(l, o->id, buf_slice(&o->name), false);
 	}
-	for (size_t i = 0; i < l->plan->n_ours; i++)
-		if (!listed(l, l->plan->ours[i].id))
-			add_id(l, l->plan->ours[i].id);
-	return 0;
+	return l->n ? home_names_each(h, l->plan->kind, l->m->min_usn, add_old_name, l, e) : 0;
 }
 
-static int print_one(struct listing *l, int64_t id, struct slice name, struct err *e)
+static void begin_element(struct buf *out)
+{
+	if (out->data[out->len - 1] != '[')
+		buf_putc(out, ',');
+}
+
+static int emit_deck(struct listing *l, int64_t id, struct slice name, struct err *e)
 {
 	const struct naming_ours *renamed = naming_renamed(l->plan, id);
-	struct notetype t;
 	struct deck d;
 	int rc;
 
 	deck_init(&d);
-	notetype_init(&t);
-	if (l->plan->kind == NAMED_DECK) {
-		rc = deck_get(l->c, id, &d, e);
-		buf_set(&d.name, name.p, name.len);
-		d.mod_s = renamed ? renamed->mod_s : d.mod_s;
-		rc = rc == 1 ? deck_print(l->out, &d, e) : -1;
-	} else {
-		rc = notetype_get(l->c, id, &t, e);
-		buf_set(&t.name, name.p, name.len);
-		t.mod_s = renamed ? renamed->mod_s : t.mod_s;
-		rc = rc == 1 ? notetype_print(l->out, &t, e) : -1;
-	}
+	rc = deck_get(l->c, id, &d, e);
+	buf_set(&d.name, name.p, name.len);
+	if (renamed)
+		d.mod_s = renamed->mod_s;
+	rc = rc == 1 ? deck_print(l->out, &d, e) : -1;
 	deck_release(&d);
+	return rc;
+}
+
+static int emit_notetype(struct listing *l, int64_t id, struct slice name, struct err *e)
+{
+	const struct naming_ours *renamed = naming_renamed(l->plan, id);
+	struct notetype t;
+	int rc;
+
+	notetype_init(&t);
+	rc = notetype_get(l->c, id, &t, e);
+	buf_set(&t.name, name.p, name.len);
+	if (renamed)
+		t.mod_s = renamed->mod_s;
+	rc = rc == 1 ? notetype_print(l->out, &t, e) : -1;
 	notetype_release(&t);
 	return rc;
 }
@@ -83,82 +135,95 @@ static int emit(int64_t id, struct slice name, void *arg, struct err *e)
 {
 	struct listing *l = arg;
 
-	if (l->out->data[l->out->len - 1] != '[')
-		buf_putc(l->out, ',');
-	return print_one(l, id, name, e);
-}
-
-/* The name that we give a row, and the one that the client has for it now. */
-static int fill_row(struct listing *l, struct naming_row *row, struct buf *now, struct buf *before, struct err *e)
-{
-	const struct naming_in *in = naming_incoming(l->plan, row->id);
-	const struct naming_ours *renamed = naming_renamed(l->plan, row->id);
-	int64_t mod_s, usn;
-	int rc;
-
-	if (named_get(l->c, l->plan->kind, row->id, now, &mod_s, &usn, e) != 1)
-		return -1;
-	row->final = renamed ? buf_slice(&renamed->name) : buf_slice(now);
-	row->free = in && in->accept;
-	row->held = buf_slice(now);
-	if (in) {
-		row->held = in->wanted;
-		return 0;
-	}
-	rc = home_name_before(l->home, l->plan->kind, row->id, l->m->min_usn, before, e);
-	if (rc == 1)
-		row->held = buf_slice(before);
-	return rc < 0 ? -1 : 0;
+	begin_element(l->out);
+	return l->plan->kind == NAMED_DECK ? emit_deck(l, id, name, e) : emit_notetype(l, id, name, e);
 }
 
 static int print_named(const struct merge *m, const struct naming *plan, struct home *h, struct collection *c, struct graves *deleted,
 		       struct buf *out, struct err *e)
 {
-	struct listing l = { .m = m, .plan = plan, .home = h, .c = c, .deleted = deleted, .out = out };
-	struct naming_row *rows = NULL;
-	struct buf *names = NULL;
+	struct listing l = { .m = m, .plan = plan, .c = c, .deleted = deleted, .out = out };
 	int rc = -1;
 
-	buf_putc(out, '[');
-	if (collect(&l, e) != 0)
-		goto out;
-	rows = xcalloc(l.n, sizeof *rows);
-	names = xcalloc(2 * l.n, sizeof *names);
-	for (size_t i = 0; i < 2 * l.n; i++)
-		buf_init(&names[i], BUF_UNBOUNDED);
-	for (size_t i = 0; i < l.n; i++) {
-		rows[i].id = l.ids[i];
-		if (fill_row(&l, &rows[i], &names[2 * i], &names[2 * i + 1], e) != 0)
-			goto out;
-	}
-	rc = naming_order(rows, l.n, emit, &l, e);
-out:
-	buf_putc(out, ']');
-	for (size_t i = 0; names && i < 2 * l.n; i++)
-		buf_release(&names[i]);
-	free(names);
-	free(rows);
-	free(l.ids);
+	if (collect(&l, h, e) == 0)
+		rc = naming_order(l.rows, l.n, l.holds, l.n_holds, emit, &l, e);
+	for (size_t i = 0; i < l.n_copies; i++)
+		free(l.copies[i]);
+	free(l.copies);
+	free(l.rows);
+	free(l.holds);
 	return rc;
 }
 
+/* --- what is to be stored otherwise than it was sent: with a later time, or another name --- */
+
+static bool amended(const struct naming_in *in, int64_t sent_s)
+{
+	return in->accept && in->mod_s != sent_s;
+}
+
+static int print_amended_notetypes(const struct merge *m, struct buf *out, struct err *e)
+{
+	for (size_t i = 0; i < m->in.n_notetypes; i++) {
+		const struct naming_in *in = &m->notetypes.in[i];
+		struct notetype t = m->in.notetypes[i]; /* its name and time are ours to say */
+
+		if (!amended(in, t.mod_s))
+			continue;
+		t.name = in->name;
+		t.mod_s = in->mod_s;
+		begin_element(out);
+		if (notetype_print(out, &t, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int print_amended_decks(const struct merge *m, struct buf *out, struct err *e)
+{
+	for (size_t i = 0; i < m->in.n_decks; i++) {
+		const struct naming_in *in = &m->decks.in[i];
+		struct deck d = m->in.decks[i];
+
+		if (!amended(in, d.mod_s))
+			continue;
+		d.name = in->name;
+		d.mod_s = in->mod_s;
+		begin_element(out);
+		if (deck_print(out, &d, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int print_amended_configs(const struct merge *m, struct buf *out, struct err *e)
+{
+	for (size_t i = 0; i < m->in.n_configs; i++) {
+		struct deck_config o = m->in.configs[i];
+
+		if (!m->configs[i].accept || m->configs[i].mod_s == o.mod_s)
+			continue;
+		o.mod_s = m->configs[i].mod_s;
+		begin_element(out);
+		if (deck_config_print(out, &o, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- the whole --- */
+
 static int print_config(const struct deck_config *o, void *arg, struct err *e)
 {
-	struct buf *out = arg;
-
-	if (out->data[out->len - 1] != '[')
-		buf_putc(out, ',');
-	return deck_config_print(out, o, e);
+	begin_element(arg);
+	return deck_config_print(arg, o, e);
 }
 
 static int print_tag(struct slice tag, void *arg, struct err *e)
 {
-	struct buf *out = arg;
-
 	(void)e;
-	if (out->data[out->len - 1] != '[')
-		buf_putc(out, ',');
-	json_put_str(out, tag);
+	begin_element(arg);
+	json_put_str(arg, tag);
 	return 0;
 }
 
@@ -167,14 +232,14 @@ int merge_print_reply(const struct merge *m, struct home *h, struct collection *
 {
 	struct col_row col;
 
-	buf_puts(out, "{\"models\":");
-	if (print_named(m, &m->notetypes, h, c, deleted, out, e) != 0)
+	buf_puts(out, "{\"models\":[");
+	if (print_named(m, &m->notetypes, h, c, deleted, out, e) != 0 || print_amended_notetypes(m, out, e) != 0)
 		return -1;
-	buf_puts(out, ",\"decks\":[");
-	if (print_named(m, &m->decks, h, c, deleted, out, e) != 0)
+	buf_puts(out, "],\"decks\":[[");
+	if (print_named(m, &m->decks, h, c, deleted, out, e) != 0 || print_amended_decks(m, out, e) != 0)
 		return -1;
-	buf_puts(out, ",[");
-	if (deck_config_each_pending(c, m->min_usn, print_config, out, e) != 0)
+	buf_puts(out, "],[");
+	if (deck_config_each_pending(c, m->min_usn, print_config, out, e) != 0 || print_amended_configs(m, out, e) != 0)
 		return -1;
 	buf_puts(out, "]],\"tags\":[");
 	if (tag_each_pending(c, m->min_usn, print_tag, out, e) != 0)

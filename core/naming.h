@@ -15,18 +15,19 @@
 #include "storage/objects.h"
 
 struct naming_in { /* one incoming object */
-	int64_t id, mod_s;
-	struct slice wanted;   /* borrowed; must outlive the plan */
-	bool here;             /* we have one of this id */
+	int64_t id;
+	int64_t mod_s;       /* as sent; after the plan what is to be stored, which may be later (verdict.h) */
+	struct slice wanted; /* borrowed; must outlive the plan */
+	bool here;           /* we have one of this id */
 	struct buf here_name;
-	bool accept;           /* the incoming one is to be stored */
-	struct buf name;       /* its final name */
-	bool renamed;          /* name is not the wanted one, and mod_s has become a time that makes every client take it */
-	struct buf folded;     /* of the final name */
+	bool accept;         /* the incoming one is to be stored */
+	struct buf name;     /* its final name */
+	struct buf folded;   /* of the final name */
 };
 
 struct naming_ours { /* one of ours that has to give its name away */
 	int64_t id, mod_s;
+	bool news; /* the client has not seen its present state */
 	struct buf old_name, name, folded;
 };
 
@@ -34,10 +35,8 @@ struct naming {
 	enum named_kind kind;
 	struct naming_in *in;
 	size_t n_in;
-	size_t *by_id;   /* indexes of in, by id */
-	size_t *by_name; /* indexes of accepted ones, by folded name */
-	size_t n_accepted;
-	struct naming_ours *ours;
+	size_t *by_id; /* indexes of in, by id */
+	struct naming_ours *ours; /* by id; at most n_in */
 	size_t n_ours;
 };
 
@@ -46,11 +45,11 @@ void naming_init(struct naming *p, enum named_kind kind, size_t n_in);
 void naming_release(struct naming *p);
 /*
  * Decide. `deleted`: what the same sync deletes, if the collection does not know yet (else NULL). min_usn tells what was
- * news to the client: of equal mtimes ours stays if it was, since the client has just taken it (protocol.md §3.4).
- * Renamed objects of ours get mtime max(now_s, their own + 1), so that every client takes the new name.
+ * news to the client (verdict.h). Renamed objects get the time max(now_s, their own + 1), so that every client takes the
+ * new name. Of two incoming objects with one name, which no client sends, the second is renamed.
  */
 int naming_plan(struct naming *p, struct collection *c, struct graves *deleted, int64_t min_usn, int64_t now_s, struct err *e);
-/* The incoming object of this id (the last one, should there be several), or NULL. */
+/* The incoming object of this id (the one that counts, should there be several), or NULL. */
 const struct naming_in *naming_incoming(const struct naming *p, int64_t id);
 const struct naming_ours *naming_renamed(const struct naming *p, int64_t id);
 
@@ -67,10 +66,15 @@ int naming_apply(const struct naming *p, struct home *h, struct collection *c, i
 struct naming_row {
 	int64_t id;
 	struct slice final; /* the name that we give it; borrowed */
-	struct slice held;  /* the name that the client has for this id at the moment; borrowed */
 	bool free;          /* takes no part (the client will not take this row) */
 };
+/* A name that the client has for this id at the moment, or may have; borrowed. Ids that are no row's are passed over. */
+struct naming_hold {
+	int64_t id;
+	struct slice name;
+};
 typedef int naming_emit(int64_t id, struct slice name, void *arg, struct err *e);
-int naming_order(const struct naming_row *rows, size_t n, naming_emit *emit, void *arg, struct err *e);
+int naming_order(const struct naming_row *rows, size_t n, const struct naming_hold *holds, size_t n_holds, naming_emit *emit,
+		 void *arg, struct err *e);
 
 #endif

@@ -338,38 +338,49 @@ int home_first_collection(struct home *h, struct err *e)
 	return rc;
 }
 
-int home_name_note(struct home *h, int kind, int64_t id, int64_t usn, struct slice name, struct err *e)
+/* In one transaction: renaming a deck renames all below it, and each commit of its own would wait for the disk. */
+int home_names_note(struct home *h, int kind, int64_t usn, const struct home_old_name *list, size_t n, struct err *e)
 {
-	struct sql *s = home_user_db(h, e);
-	sqlite3_stmt *st = s ? sql_stmt(s, USER_NAME_NOTE, e) : NULL;
+	struct sql *s;
 
 	assert(h->locked);
-	if (!st)
+	if (n == 0)
+		return 0;
+	s = home_user_db(h, e);
+	if (!s || sql_begin(s, e) != 0)
 		return -1;
-	sqlite3_bind_int(st, 1, kind);
-	sqlite3_bind_int64(st, 2, id);
-	sqlite3_bind_int64(st, 3, usn);
-	sql_bind_text(st, 4, name);
-	return sql_run(s, st, e);
+	for (size_t i = 0; i < n; i++) {
+		sqlite3_stmt *st = sql_stmt(s, USER_NAME_NOTE, e);
+
+		if (!st)
+			goto fail;
+		sqlite3_bind_int(st, 1, kind);
+		sqlite3_bind_int64(st, 2, list[i].id);
+		sqlite3_bind_int64(st, 3, usn);
+		sql_bind_text(st, 4, list[i].name);
+		if (sql_run(s, st, e) != 0)
+			goto fail;
+	}
+	return sql_commit(s, e);
+fail:
+	sql_rollback(s);
+	return -1;
 }
 
-int home_name_before(struct home *h, int kind, int64_t id, int64_t min_usn, struct buf *name, struct err *e)
+int home_names_each(struct home *h, int kind, int64_t min_usn, home_name_fn *fn, void *arg, struct err *e)
 {
 	struct sql *s = home_user_db(h, e);
-	sqlite3_stmt *st = s ? sql_stmt(s, USER_NAME_BEFORE, e) : NULL;
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_NAMES_SINCE, e) : NULL;
 	int rc;
 
 	if (!st)
 		return -1;
 	sqlite3_bind_int(st, 1, kind);
-	sqlite3_bind_int64(st, 2, id);
-	sqlite3_bind_int64(st, 3, min_usn);
-	rc = sql_step(s, st, e);
-	if (rc == 1) {
-		struct slice found = sql_column(st, 0);
-
-		buf_set(name, found.p, found.len);
-		sqlite3_reset(st);
-	}
+	sqlite3_bind_int64(st, 2, min_usn);
+	while ((rc = sql_step(s, st, e)) == 1)
+		if (fn(sqlite3_column_int64(st, 0), sql_column(st, 1), arg, e) != 0) {
+			sqlite3_reset(st);
+			return -1;
+		}
 	return rc;
 }

@@ -91,12 +91,19 @@ int home_generations(struct home *h, int64_t *list, size_t max, size_t *n, struc
 
 /*
  * Names that objects of the current collection had before. A client that has not seen a renaming yet still holds the old
- * name, and gets the row that frees a name before the row that takes it (design.md §5, "Names"). note: the object loses
- * `name` by the commit that stamps `usn`; to be called before that commit (a note of a commit that failed does no harm).
- * before: the name that a client with min_usn holds: 1 with a copy, 0 when it is the present one, -1.
+ * name, and gets the row that frees a name before the row that takes it (design.md §5, "Names").
+ * note: these objects lose their names by the commit that stamps `usn`. To be called before that commit, durable when it
+ * returns 0; notes of a commit that failed do no harm.
+ * each: the names that were lost since a client was at min_usn, in no order; one id may come several times. fn returns 0 to
+ * go on.
  */
-int home_name_note(struct home *h, int kind, int64_t id, int64_t usn, struct slice name, struct err *e);
-int home_name_before(struct home *h, int kind, int64_t id, int64_t min_usn, struct buf *name, struct err *e);
+struct home_old_name {
+	int64_t id;
+	struct slice name; /* borrowed */
+};
+int home_names_note(struct home *h, int kind, int64_t usn, const struct home_old_name *list, size_t n, struct err *e);
+typedef int home_name_fn(int64_t id, struct slice name, void *arg, struct err *e);
+int home_names_each(struct home *h, int kind, int64_t min_usn, home_name_fn *fn, void *arg, struct err *e);
 
 /* Remove the user's folder with all that is in it. Needs the lock; afterwards *h serves for home_unlock only. */
 int home_remove(struct home *h, struct err *e);

@@ -17,7 +17,7 @@ const char *const user_stmt_text[USER_STMTS] = {
 	[USER_GENERATION_LIST] = "SELECT number FROM generation ORDER BY number DESC",
 	[USER_GENERATION_DROP] = "DELETE FROM generation WHERE number = ?1",
 	[USER_NAME_NOTE] = "INSERT OR IGNORE INTO old_name (kind, id, usn, name) VALUES (?1, ?2, ?3, ?4)",
-	[USER_NAME_BEFORE] = "SELECT name FROM old_name WHERE kind = ?1 AND id = ?2 AND usn >= ?3 ORDER BY usn LIMIT 1",
+	[USER_NAMES_SINCE] = "SELECT id, name FROM old_name WHERE kind = ?1 AND usn >= ?2",
 	[USER_NAMES_FORGET] = "DELETE FROM old_name",
 };
 
@@ -26,7 +26,7 @@ static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS generation (number INTEGER PRIMARY KEY, made_s INTEGER NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS current (id INTEGER PRIMARY KEY CHECK (id = 1), generation INTEGER NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS old_name (kind INTEGER NOT NULL, id INTEGER NOT NULL, usn INTEGER NOT NULL, name TEXT NOT NULL,"
-	" PRIMARY KEY (kind, id, usn)) WITHOUT ROWID;"
+	" PRIMARY KEY (kind, usn, id)) WITHOUT ROWID;"
 	"PRAGMA user_version = 1";
 
 struct sql *home_user_db(struct home *h, struct err *e)

@@ -255,6 +255,19 @@ int named_get(struct collection *c, enum named_kind kind, int64_t id, struct buf
 	return rc;
 }
 
+int named_each_pending(struct collection *c, enum named_kind kind, int64_t min_usn, named_fn *fn, void *arg, struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc = step_by_id(c, kind == NAMED_DECK ? DECK_PENDING : NOTETYPE_PENDING, min_usn, &st, e);
+
+	for (; rc == 1; rc = sql_step(&c->sql, st, e))
+		if (fn(sqlite3_column_int64(st, 0), sql_column(st, 1), arg, e) != 0) {
+			sqlite3_reset(st);
+			return -1;
+		}
+	return rc;
+}
+
 int named_holder(struct collection *c, enum named_kind kind, struct slice name, int64_t *id, struct err *e)
 {
 	sqlite3_stmt *st = sql_stmt(&c->sql, kind == NAMED_DECK ? DECK_BY_NAME : NOTETYPE_BY_NAME, e);

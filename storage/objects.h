@@ -38,6 +38,9 @@ int notetype_ids_pending(struct collection *c, int64_t min_usn, int64_t **ids, s
 enum named_kind { NAMED_NOTETYPE, NAMED_DECK };
 /* Name, mod and usn alone: 1 found, 0, -1. */
 int named_get(struct collection *c, enum named_kind kind, int64_t id, struct buf *name, int64_t *mod_s, int64_t *usn, struct err *e);
+/* Call fn with id and name of each row with usn >= min_usn, by id. fn returns 0 to go on; it may not touch the same table. */
+typedef int named_fn(int64_t id, struct slice name, void *arg, struct err *e);
+int named_each_pending(struct collection *c, enum named_kind kind, int64_t min_usn, named_fn *fn, void *arg, struct err *e);
 /* Who has this name (under unicase)? 1 with *id, 0 nobody, -1. */
 int named_holder(struct collection *c, enum named_kind kind, struct slice name, int64_t *id, struct err *e);
 int named_rename(struct collection *c, enum named_kind kind, int64_t id, struct slice name, int64_t mod_s, int64_t usn, struct err *e);

@@ -311,28 +311,44 @@ static void test_sweep_spares_what_is_in_use(void **state)
 	close(used_fd);
 }
 
+static int list_name(int64_t id, struct slice name, void *arg, struct err *e)
+{
+	(void)e;
+	buf_printf(arg, "%lld %.*s,", (long long)id, (int)name.len, name.p);
+	return 0;
+}
+
+static void check_old_names(struct home *h, int kind, int64_t min_usn, const char *want)
+{
+	struct buf got = BUF_INIT(BUF_UNBOUNDED);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(home_names_each(h, kind, min_usn, list_name, &got, &e), 0);
+	assert_string_equal(buf_str(&got), want);
+	buf_release(&got);
+}
+
 static void test_old_names(void **state)
 {
-	struct place *p = *state;
-	struct home *h = make_home(p);
-	struct buf name = BUF_INIT(BUF_UNBOUNDED);
+	const struct home_old_name first[] = { { 42, SLICE("first") }, { 43, SLICE("other") } };
+	const struct home_old_name again[] = { { 42, SLICE("second try") } };
+	const struct home_old_name later[] = { { 42, SLICE("later") } };
+	struct home *h = make_home(*state);
 	struct err e = ERR_INIT;
 
 	assert_int_equal(home_lock(h, &e), 0);
 	install_one(h, 1);
-	assert_int_equal(home_name_note(h, 1, 42, 7, SLICE("first"), &e), 0);
-	assert_int_equal(home_name_note(h, 1, 42, 7, SLICE("second try"), &e), 0);
-	assert_int_equal(home_name_note(h, 1, 42, 9, SLICE("later"), &e), 0);
-	assert_int_equal(home_name_before(h, 1, 42, 5, &name, &e), 1);
-	assert_string_equal(buf_str(&name), "first");
-	assert_int_equal(home_name_before(h, 1, 42, 8, &name, &e), 1);
-	assert_string_equal(buf_str(&name), "later");
-	assert_int_equal(home_name_before(h, 1, 42, 10, &name, &e), 0);
-	assert_int_equal(home_name_before(h, 0, 42, 5, &name, &e), 0);
+	assert_int_equal(home_names_note(h, 1, 7, first, 2, &e), 0);
+	assert_int_equal(home_names_note(h, 1, 7, again, 1, &e), 0);
+	assert_int_equal(home_names_note(h, 1, 9, later, 1, &e), 0);
+	assert_int_equal(home_names_note(h, 1, 9, NULL, 0, &e), 0);
+	check_old_names(h, 1, 5, "42 first,43 other,42 later,");
+	check_old_names(h, 1, 8, "42 later,");
+	check_old_names(h, 1, 10, "");
+	check_old_names(h, 0, 5, "");
 	install_one(h, 2);
-	assert_int_equal(home_name_before(h, 1, 42, 5, &name, &e), 0);
+	check_old_names(h, 1, 5, "");
 	home_unlock(h);
-	buf_release(&name);
 }
 
 static void test_refuses_an_open_folder(void **state)

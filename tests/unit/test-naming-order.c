@@ -57,6 +57,7 @@ static const struct {
 static void check(size_t k, const size_t *perm, size_t n)
 {
 	struct naming_row rows[OBJECTS_MAX];
+	struct naming_hold holds[OBJECTS_MAX];
 	struct client c = { .n = 0 };
 	struct err e = ERR_INIT;
 
@@ -67,14 +68,14 @@ static void check(size_t k, const size_t *perm, size_t n)
 		rows[i] = (struct naming_row){
 			.id = (int64_t)o + 1,
 			.final = { cases[k].after + o, 1 },
-			.held = { known ? cases[k].before + o : cases[k].after + o, 1 },
 		};
+		holds[i] = (struct naming_hold){ (int64_t)o + 1, { known ? cases[k].before + o : cases[k].after + o, 1 } };
 		if (known) {
 			c.ids[c.n] = (int64_t)o + 1;
 			snprintf(c.names[c.n++], sizeof c.names[0], "%c", cases[k].before[o]);
 		}
 	}
-	assert_int_equal(naming_order(rows, n, receive, &c, &e), 0);
+	assert_int_equal(naming_order(rows, n, holds, n, receive, &c, &e), 0);
 	if (c.clashed || c.rows != cases[k].rows)
 		fail_msg("%s: %zu rows%s", cases[k].what, c.rows, c.clashed ? ", clash" : "");
 	for (size_t i = 0; i < c.n; i++)
@@ -113,14 +114,15 @@ static void test_order(void **state)
 static void test_free_rows(void **state)
 {
 	const struct naming_row rows[] = {
-		{ .id = 1, .final = SLICE("b"), .held = SLICE("a") },
-		{ .id = 2, .final = SLICE("a"), .held = SLICE("b"), .free = true },
+		{ .id = 1, .final = SLICE("b") },
+		{ .id = 2, .final = SLICE("a"), .free = true },
 	};
+	const struct naming_hold holds[] = { { 1, SLICE("a") }, { 2, SLICE("b") } };
 	struct client c = { .n = 0 };
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(naming_order(rows, 2, receive, &c, &e), 0);
+	assert_int_equal(naming_order(rows, 2, holds, 2, receive, &c, &e), 0);
 	assert_int_equal(c.rows, 2);
 }
 
@@ -128,16 +130,58 @@ static void test_free_rows(void **state)
 static void test_case(void **state)
 {
 	const struct naming_row rows[] = {
-		{ .id = 1, .final = SLICE("STRASSE"), .held = SLICE("x") },
-		{ .id = 2, .final = SLICE("y"), .held = SLICE("stra\xc3\x9f"
-							      "e") },
+		{ .id = 1, .final = SLICE("STRASSE") },
+		{ .id = 2, .final = SLICE("y") },
 	};
+	const struct naming_hold holds[] = { { 1, SLICE("x") }, { 2, SLICE("stra\xc3\x9f" "e") } };
 	struct client c = { .n = 0 };
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(naming_order(rows, 2, receive, &c, &e), 0);
+	assert_int_equal(naming_order(rows, 2, holds, 2, receive, &c, &e), 0);
 	assert_int_equal(c.ids[0], 2);
+}
+
+/* What is known of a client is not certain: whichever of the names an object has, nothing may clash. */
+static void test_uncertain(void **state)
+{
+	static const struct {
+		const char *holds[3], *after; /* each letter of holds is a name that the object may have */
+	} uncertain[] = {
+		{ { "ab", "bc", "" }, "bc" },  { { "ab", "ba", "" }, "ba" },  { { "abc", "abc", "abc" }, "bca" }, { { "a", "a", "b" }, "bca" },
+		{ { "ac", "b", "a" }, "xac" }, { { "ab", "a", "c" }, "cba" }, { { "q", "q", "g" }, "rsq" },
+	};
+
+	(void)state;
+	for (size_t k = 0; k < sizeof uncertain / sizeof *uncertain; k++) {
+		size_t n = strlen(uncertain[k].after), counts[3] = { 1, 1, 1 }, n_holds = 0;
+		struct naming_row rows[3];
+		struct naming_hold holds[16];
+
+		for (size_t i = 0; i < n; i++) {
+			counts[i] = strlen(uncertain[k].holds[i]);
+			rows[i] = (struct naming_row){ .id = (int64_t)i + 1, .final = { uncertain[k].after + i, 1 } };
+			for (size_t j = 0; j < counts[i]; j++)
+				holds[n_holds++] = (struct naming_hold){ (int64_t)i + 1, { uncertain[k].holds[i] + j, 1 } };
+		}
+		for (size_t pick = 0; pick < counts[0] * counts[1] * counts[2]; pick++) {
+			const size_t picks[3] = { pick % counts[0], pick / counts[0] % counts[1], pick / counts[0] / counts[1] };
+			struct client c = { .n = n };
+			struct err e = ERR_INIT;
+
+			for (size_t i = 0; i < n; i++) {
+				c.ids[i] = (int64_t)i + 1;
+				snprintf(c.names[i], sizeof c.names[0], "%c", uncertain[k].holds[i][picks[i]]);
+			}
+			if (c.names[0][0] == c.names[1][0] || (n == 3 && (c.names[2][0] == c.names[0][0] || c.names[2][0] == c.names[1][0])))
+				continue; /* no client holds these */
+			assert_int_equal(naming_order(rows, n, holds, n_holds, receive, &c, &e), 0);
+			if (c.clashed)
+				fail_msg("case %zu, pick %zu: clash", k, pick);
+			for (size_t i = 0; i < n; i++)
+				assert_int_equal(c.names[i][0], uncertain[k].after[c.ids[i] - 1]);
+		}
+	}
 }
 
 int main(void)
@@ -146,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_free_rows),
 		cmocka_unit_test(test_case),
+		cmocka_unit_test(test_uncertain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

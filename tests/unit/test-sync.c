@@ -359,9 +359,9 @@ static void test_names_change_hands(void **state)
 	assert_string_equal(place_query(p, DECK_NAMES), "10:C:3 11:D:3 12:B:3");
 	send_decks(p, "k2", 4, NULL, 0);
 	assert_string_equal(decks_of_reply(p), "10:~10:3 12:B:3 11:D:3 10:C:3");
-	/* Somebody who has missed both sees the way from A, B, C straight to the end. */
+	/* Somebody who has missed both may hold A, B, C, or what lies between: a client that was overtaken between meta and start. */
 	send_decks(p, "k3", 2, NULL, 0);
-	assert_string_equal(decks_of_reply(p), "11:D:3 12:B:3 10:C:3");
+	assert_string_equal(decks_of_reply(p), "10:~10:3 11:~11:3 12:B:3 11:D:3 10:C:3");
 }
 
 static void test_deck_ties(void **state)
@@ -375,6 +375,77 @@ static void test_deck_ties(void **state)
 	assert_string_equal(place_query(p, DECK_NAMES), "10:ours:100");
 	send_decks(p, "k2", 3, theirs, 1); /* it knew ours, and changed it in the same second */
 	assert_string_equal(place_query(p, DECK_NAMES), "10:theirs:100");
+}
+
+/* Edits of what a client had received, by a clock that is behind: the last word, and everybody hears of it, itself too. */
+static void test_slow_clock(void **state)
+{
+	static const struct deck_in ours[] = { { 10, "ours", 200 }, { 11, "other", 200 } };
+	static const struct deck_in theirs[] = { { 10, "theirs", 100 }, { 11, "other", 201 } };
+	struct place *p = *state;
+
+	place_begin_account(p);
+	send_decks(p, "k1", 1, ours, 2);
+	send_decks(p, "k2", 2, theirs, 2);
+	assert_string_equal(decks_of_reply(p), "10:theirs:200");
+	assert_string_equal(place_query(p, DECK_NAMES), "10:theirs:200 11:other:201");
+	send_decks(p, "k3", 2, NULL, 0);
+	assert_string_equal(decks_of_reply(p), "10:theirs:200 11:other:201");
+}
+
+/* The same for options, which have no names to settle. */
+static void test_slow_clock_and_options(void **state)
+{
+	static const char format[] = "{\"changes\":{\"models\":[],\"decks\":[[],[{\"id\":7,\"mod\":%d,\"name\":\"%s\",\"usn\":0,"
+				     "\"maxTaken\":60,\"autoplay\":true,\"timer\":0,\"new\":{},\"rev\":{},\"lapse\":{}}]],\"tags\":[]}}";
+	static const struct {
+		int usn, mod;
+		const char *name, *reply, *stored; /* `reply`: mod that comes back; "" nothing */
+	} steps[] = {
+		{ 1, 200, "a", "", "a 200" },
+		{ 2, 100, "b", "\"mod\":200", "b 200" },
+		{ 2, 200, "c", "\"name\":\"b\"", "b 200" }, /* it has just received b */
+		{ 4, 200, "d", "", "d 200" },
+		{ 4, 201, "e", "\"name\":\"d\"", "e 201" },
+	};
+	struct place *p = *state;
+	char body[512];
+
+	place_begin_account(p);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		place_start_sync(p, "k", steps[i].usn);
+		snprintf(body, sizeof body, format, steps[i].mod, steps[i].name);
+		assert_non_null(place_call(p, "k", "applyChanges", body));
+		if (steps[i].reply[0] ? !strstr(buf_str(&p->reply), steps[i].reply) : !strstr(buf_str(&p->reply), "[[],[]]"))
+			fail_msg("step %zu: %s", i, buf_str(&p->reply));
+		assert_non_null(place_call(p, "k", "finish", "{}"));
+		assert_string_equal(place_query(p, "SELECT name || ' ' || mtime_secs FROM deck_config WHERE id = 7"), steps[i].stored);
+	}
+}
+
+/* Lists that make every name a clash, and every free name a long way off: still a matter of the list's length. */
+static void test_names_of_ill_will(void **state)
+{
+	enum { N = 800 };
+	struct deck_in *decks = calloc(2 * N, sizeof *decks);
+	char (*names)[N + 2] = calloc(N, sizeof *names);
+	struct place *p = *state;
+
+	place_begin_account(p);
+	for (int i = 0; i < N; i++) {
+		memset(names[i], '+', (size_t)i + 1);
+		names[i][0] = 'x';
+		decks[i] = (struct deck_in){ 100 + i, names[i], 5 };
+	}
+	send_decks(p, "k", 1, decks, N);
+	for (int i = 0; i < N; i++)
+		decks[i].id += N; /* each renames one of ours */
+	for (int i = N; i < 2 * N; i++)
+		decks[i] = (struct deck_in){ 100 + N + i, "x", 5 };
+	send_decks(p, "k", 1, decks, 2 * N);
+	assert_string_equal(place_query(p, "SELECT count(*) FROM decks"), "2401");
+	free(names);
+	free(decks);
 }
 
 static void test_grave_takes_the_newer_usn(void **state)
@@ -614,6 +685,9 @@ int main(void)
 		T(test_clash_with_a_name_in_use),
 		T(test_names_change_hands),
 		T(test_deck_ties),
+		T(test_slow_clock),
+		T(test_slow_clock_and_options),
+		T(test_names_of_ill_will),
 		T(test_grave_takes_the_newer_usn),
 		T(test_long_chunks),
 		T(test_old_clients_get_250_rows),
