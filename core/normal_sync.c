@@ -126,13 +126,20 @@ static int start(struct server *sv, struct home *h, struct call *c, const struct
 	struct session_stamp stamp;
 	struct session s;
 
+	if (c->session_key.len == 0)
+		return err_set(e, ERR_BAD_REQUEST, "start without a session key");
 	if (session_load(h, &s, e) != 0 || meta_stamp(h, &collection, &stamp, e) != 0)
 		return -1;
 	told = session_told(&s, c->session_key);
 	if (told && (told->stamp.generation != stamp.generation || told->stamp.scm_ms != stamp.scm_ms))
 		return err_set(e, ERR_CONFLICT, "the collection was replaced since this client's meta");
-	if (!collection && (home_first_collection(h, e) != 0 || meta_stamp(h, &collection, &stamp, e) != 0))
-		return -1;
+	if (!collection) {
+		if (home_first_collection(h, e) != 0 || meta_stamp(h, &collection, &stamp, e) != 0)
+			return -1;
+		for (size_t i = 0; i < SESSION_RING; i++) /* "empty" is still what it is */
+			if (s.ring[i].stamp.generation == 0)
+				s.ring[i].stamp = stamp;
+	}
 	if (q->min_usn > stamp.usn)
 		return refuse_future(collection, q->min_usn, e);
 	if (collection_unbury(collection, clock_now_s(), e) != 0)
