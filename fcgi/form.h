@@ -1,6 +1,6 @@
 /*
- * Requests of clients before 2023 (protocol 8 to 10): multipart forms, whose parts come in any order, and one GET with a query
- * (protocol.md §1.2). What they say ends up in the same struct call as a header anki-sync.
+ * Requests of clients before 2023 (protocol 8 to 10): multipart forms, whose parts come in any order, and one GET with a
+ * query (protocol.md §1.2). What they say ends up in the same struct call as a header anki-sync.
  */
 #ifndef FCGI_FORM_H
 #define FCGI_FORM_H
@@ -43,8 +43,8 @@ int form_read_query(struct form *f, struct slice query, struct err *e);
 
 /*
  * Fill version, key, session_key, client and body of *c, which borrows from *f. The body is `data` unpacked, at most
- * max_payload bytes. `begin` gets its object made from the part v. Where `data` is empty or absent, as some clients leave it out
- * when there is nothing to say, the body is `{}`; for methods that take a file it is empty.
+ * max_payload bytes. `begin` gets its object made from the part v. Where `data` is empty or absent, as some clients leave it
+ * out when there is nothing to say, the body is `{}`; for methods that take a file it is empty.
  */
 void form_call(struct form *f, const struct method *m, uint64_t max_payload, struct call *c);
 

@@ -95,8 +95,8 @@ static void read_bare(struct slice *rest, struct value *v)
 }
 
 /*
- * Of `word; key=value; key="value"`: the value of `key`, as a string in v->text. 1, 0 when there is none, -1 when a quote does
- * not end.
+ * Of `word; key=value; key="value"`: the value of `key`, as a string in v->text. 1, 0 when there is none, -1 when a quote
+ * does not end.
  */
 static int parameter(struct slice field, const char *key, struct value *v)
 {
@@ -129,8 +129,8 @@ int multipart_boundary(struct slice content_type, char boundary[MULTIPART_BOUNDA
 
 	if (!same_word(trimmed(until(&rest, ";")), "multipart/form-data"))
 		return err_set(e, ERR_BAD_REQUEST, "neither the header anki-sync nor a form");
-	if (parameter(content_type, "boundary", &v) != 1 || v.n == 0 || v.n == MULTIPART_BOUNDARY_MAX || strlen(boundary) != v.n ||
-	    strpbrk(boundary, "\r\n"))
+	if (parameter(content_type, "boundary", &v) != 1 || v.n == 0 || v.n == MULTIPART_BOUNDARY_MAX ||
+	    strlen(boundary) != v.n || strpbrk(boundary, "\r\n"))
 		return err_set(e, ERR_BAD_REQUEST, "form: no boundary in its type, or one that is too long");
 	return 0;
 }

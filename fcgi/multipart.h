@@ -12,12 +12,18 @@ enum {
 	MULTIPART_HEADERS_MAX = 8192, /* of one part */
 };
 
-/* The boundary of a content type, quoted or not, shorter than the limit. 0, or -1 with ERR_BAD_REQUEST when it is no multipart/form-data with one. */
+/*
+ * The boundary of a content type, quoted or not, shorter than the limit. 0, or -1 with ERR_BAD_REQUEST when the type is no
+ * multipart/form-data with a boundary.
+ */
 int multipart_boundary(struct slice content_type, char boundary[MULTIPART_BOUNDARY_MAX + 1], struct err *e);
 
 /* Each returns 0 to go on, or -1 with *e set, which ends the reading. */
 struct multipart_reader {
-	/* A part begins; `name` is empty when it has none, and cut off when it is longer than any that means something. The slice is valid during the call. */
+	/*
+	 * A part begins. `name` is empty when it has none, and cut off when it is longer than any that means something. The
+	 * slice is valid during the call.
+	 */
 	int (*part)(void *arg, struct slice name, struct err *e);
 	/* Bytes of that part, in pieces. */
 	int (*bytes)(void *arg, struct slice piece, struct err *e);

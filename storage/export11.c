@@ -7,7 +7,7 @@
 #include "storage/schema18.h"
 #include "storage/settings.h"
 
-/* The key that schema 11 does not have; and what else it does not have, with its indexes. */
+/* Graves without a key, and away with all that has its place in table col now. */
 static const char downgrade[] =
 	"CREATE TEMP TABLE kept AS SELECT usn, oid, type FROM graves ORDER BY oid, type;"
 	"DROP TABLE graves;"
@@ -48,18 +48,18 @@ static int put_options(const struct deck_config *o, void *arg, struct err *e)
 	return deck_config_print(arg, o, e);
 }
 
-static int put_notetypes(struct collection *from, struct buf *map, struct err *e)
+static int put_notetypes(struct collection *c, struct buf *map, struct err *e)
 {
 	int64_t *ids = NULL;
 	size_t n = 0;
-	int rc = notetype_ids_pending(from, INT64_MIN, &ids, &n, e);
+	int rc = notetype_ids_pending(c, INT64_MIN, &ids, &n, e);
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		struct notetype t;
 
 		notetype_init(&t);
 		put_id_key(map, ids[i]);
-		rc = notetype_get(from, ids[i], &t, e) == 1 ? notetype_print(map, &t, e) : -1;
+		rc = notetype_get(c, ids[i], &t, e) == 1 ? notetype_print(map, &t, e) : -1;
 		notetype_release(&t);
 	}
 	free(ids);
@@ -67,14 +67,14 @@ static int put_notetypes(struct collection *from, struct buf *map, struct err *e
 }
 
 /* Tags are keys that nobody else chooses: a NUL in one must not end it. */
-static int put_tags(struct collection *from, struct buf *map, struct err *e)
+static int put_tags(struct collection *c, struct buf *map, struct err *e)
 {
-	sqlite3_stmt *st = prepare(from, "SELECT tag, usn FROM tags ORDER BY tag", e);
+	sqlite3_stmt *st = prepare(c, "SELECT tag, usn FROM tags ORDER BY tag", e);
 	int rc;
 
 	if (!st)
 		return -1;
-	while ((rc = sql_step(&from->sql, st, e)) == 1) {
+	while ((rc = sql_step(&c->sql, st, e)) == 1) {
 		if (map->data[map->len - 1] != '{')
 			buf_putc(map, ',');
 		json_put_str(map, sql_column(st, 0));
@@ -87,13 +87,14 @@ static int put_tags(struct collection *from, struct buf *map, struct err *e)
 
 enum { CONF, MODELS, DECKS, DCONF, TAGS, MAPS };
 
-static int print_maps(struct collection *from, struct buf maps[MAPS], struct err *e)
+static int print_maps(struct collection *c, struct buf maps[MAPS], struct err *e)
 {
 	for (int i = MODELS; i < MAPS; i++)
 		buf_putc(&maps[i], '{');
-	if (conf_print(from, &maps[CONF], e) != 0 || put_notetypes(from, &maps[MODELS], e) != 0 ||
-	    deck_each_pending(from, INT64_MIN, put_deck, &maps[DECKS], e) != 0 ||
-	    deck_config_each_pending(from, INT64_MIN, put_options, &maps[DCONF], e) != 0 || put_tags(from, &maps[TAGS], e) != 0)
+	if (conf_print(c, &maps[CONF], e) != 0 || put_notetypes(c, &maps[MODELS], e) != 0 ||
+	    deck_each_pending(c, INT64_MIN, put_deck, &maps[DECKS], e) != 0 ||
+	    deck_config_each_pending(c, INT64_MIN, put_options, &maps[DCONF], e) != 0 ||
+	    put_tags(c, &maps[TAGS], e) != 0)
 		return -1;
 	for (int i = MODELS; i < MAPS; i++)
 		buf_putc(&maps[i], '}');
@@ -106,10 +107,12 @@ static int print_maps(struct collection *from, struct buf maps[MAPS], struct err
 static int put_col(struct collection *c, struct err *e)
 {
 	enum { MAP_MAX = 60 << 20 }; /* below SQLite's LENGTH limit (sql.c) */
-	struct buf maps[MAPS] = { BUF_INIT(MAP_MAX), BUF_INIT(MAP_MAX), BUF_INIT(MAP_MAX), BUF_INIT(MAP_MAX), BUF_INIT(MAP_MAX) };
+	struct buf maps[MAPS];
 	sqlite3_stmt *st = NULL;
 	int rc = -1;
 
+	for (int i = 0; i < MAPS; i++)
+		buf_init(&maps[i], MAP_MAX);
 	if (print_maps(c, maps, e) != 0)
 		goto out;
 	st = prepare(c, "UPDATE col SET ver = 11, conf = ?1, models = ?2, decks = ?3, dconf = ?4, tags = ?5", e);

@@ -15,9 +15,15 @@ TRAFFIC = Path(__file__).parents[1] / "replay" / "traffic"
 
 # What no capture has: spellings that clients might have, and what is nearly a boundary.
 BY_HAND = (
-    ('multipart/form-data; boundary="b"', b'--b\r\nContent-Disposition: form-data; name=k\r\n\r\nK\r\n--b--'),
-    ("multipart/form-data; boundary=b", b'x\r\n--b \t\r\nContent-Disposition: form-data; name="data"; filename="a\\"b"\r\n\r\n\r\n--bx\r\n--b\r\n'
-     b'X: y\r\n\r\n\r\n--b\r\ncontent-disposition: form-data; name="v"\r\n\r\nanki\r\n--b--\r\nend'),
+    (
+        'multipart/form-data; boundary="b"',
+        b"--b\r\nContent-Disposition: form-data; name=k\r\n\r\nK\r\n--b--",
+    ),
+    (
+        "multipart/form-data; boundary=b",
+        b'x\r\n--b \t\r\nContent-Disposition: form-data; name="data"; filename="a\\"b"\r\n\r\n\r\n--bx\r\n--b\r\n'
+        b'X: y\r\n\r\n\r\n--b\r\ncontent-disposition: form-data; name="v"\r\n\r\nanki\r\n--b--\r\nend',
+    ),
     ("multipart/form-data; boundary=--", b"------\r\n\r\n\r\n------"),
     ("k=a%2Cb&v=anki%2C2.1.56+%2807fd88dd%29&sk=", b""),
 )
@@ -47,7 +53,15 @@ def rebuilt(kind, parts):
     boundary = kind.split("boundary=")[1].encode()
     wire = b""
     for part in parts:
-        wire += b"--" + boundary + b"\r\n" + "\r\n".join(part["part_headers"]).encode() + b"\r\n\r\n" + content(part) + b"\r\n"
+        wire += (
+            b"--"
+            + boundary
+            + b"\r\n"
+            + "\r\n".join(part["part_headers"]).encode()
+            + b"\r\n\r\n"
+            + content(part)
+            + b"\r\n"
+        )
     return wire + b"--" + boundary + b"--\r\n"
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-
 from referee.accounts import Account, empty_collection
 
 BOUNDARY = "Anki-sync-boundary"
@@ -39,10 +38,15 @@ class HandClient:
             ).encode()
             body += data + b"\r\n"
         body += f"--{BOUNDARY}--\r\n".encode()
-        headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "User-Agent": "Anki"}
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
+            "User-Agent": "Anki",
+        }
         return requests.post(self.account.url + path, data=body, headers=headers, timeout=TIMEOUT)
 
-    def call(self, method: str, payload: Any = None, *, raw: bytes | None = None, session: bool = True) -> requests.Response:
+    def call(
+        self, method: str, payload: Any = None, *, raw: bytes | None = None, session: bool = True
+    ) -> requests.Response:
         """A method of the collection, with its payload packed; no `data` at all when there is none."""
         data = raw if payload is None else json.dumps(payload).encode()
         fields = {"k": self.key} if self.key else {}
@@ -60,7 +64,9 @@ class HandClient:
         return reply.json()
 
     def login(self) -> None:
-        self.key = self.call("hostKey", {"u": self.account.name, "p": self.account.password}, session=False).json()["key"]
+        self.key = self.call(
+            "hostKey", {"u": self.account.name, "p": self.account.password}, session=False
+        ).json()["key"]
 
     def meta(self) -> dict[str, Any]:
         return self.ask("meta", {"v": self.version, "cv": "ankidesktop,2.0.52,lin::"})
@@ -73,7 +79,9 @@ def with_scheduler(scheduler: int) -> bytes:
         path.write_bytes(empty_collection())
         db = sqlite3.connect(path)
         with db:
-            db.execute("update config set val = ? where key = 'schedVer'", (str(scheduler).encode(),))
+            db.execute(
+                "update config set val = ? where key = 'schedVer'", (str(scheduler).encode(),)
+            )
             db.execute("delete from config where key in ('creationOffset', 'sched2021')")
         db.close()
         assert not os.path.exists(f"{path}-wal")

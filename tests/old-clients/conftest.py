@@ -33,7 +33,9 @@ def version(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def make_old(tmp_path: Path, account: Account, version: str) -> Iterator[Callable[[str], OldDevice]]:
+def make_old(
+    tmp_path: Path, account: Account, version: str
+) -> Iterator[Callable[[str], OldDevice]]:
     """Makes old devices of the test's account, logged in."""
     made: list[OldDevice] = []
 

@@ -98,14 +98,28 @@ class OldDevice:
     # Content
 
     def add_note(
-        self, front: str, back: str = "", *, deck: str = "Default", notetype: str = "Basic", tags: list[str] | None = None
+        self,
+        front: str,
+        back: str = "",
+        *,
+        deck: str = "Default",
+        notetype: str = "Basic",
+        tags: list[str] | None = None,
     ) -> int:
         return self.add_notes([front], back, deck=deck, notetype=notetype, tags=tags)[0]
 
     def add_notes(
-        self, fronts: list[str], back: str = "", *, deck: str = "Default", notetype: str = "Basic", tags: list[str] | None = None
+        self,
+        fronts: list[str],
+        back: str = "",
+        *,
+        deck: str = "Default",
+        notetype: str = "Basic",
+        tags: list[str] | None = None,
     ) -> list[int]:
-        nids = self.tell("add_notes", fronts=fronts, back=back, deck=deck, notetype=notetype, tags=tags or [])
+        nids = self.tell(
+            "add_notes", fronts=fronts, back=back, deck=deck, notetype=notetype, tags=tags or []
+        )
         ahead = max(nids) + 1 - time.time() * 1000
         if 0 < ahead < ID_LEAD:
             time.sleep(ahead / 1000)
@@ -136,11 +150,17 @@ class OldDevice:
         path = self.media_dir / name
         path.unlink(missing_ok=True)
         path.write_bytes(data)
-        second = int.from_bytes(hashlib.sha1(name.encode() + data).digest()[:3], "big") + 1_400_000_000
+        second = (
+            int.from_bytes(hashlib.sha1(name.encode() + data).digest()[:3], "big") + 1_400_000_000
+        )
         os.utime(path, (second, second))
 
     def media(self) -> dict[str, str]:
-        return {p.name: hashlib.sha1(p.read_bytes()).hexdigest() for p in self.media_dir.iterdir() if p.is_file()}
+        return {
+            p.name: hashlib.sha1(p.read_bytes()).hexdigest()
+            for p in self.media_dir.iterdir()
+            if p.is_file()
+        }
 
     # Judging
 
@@ -152,7 +172,11 @@ class OldDevice:
     def problems(self) -> str:
         """What Check Database complains about."""
         report = self.tell("check_database")
-        return "\n".join(line for line in report.splitlines() if line.strip() and "rebuilt and optimized" not in line)
+        return "\n".join(
+            line
+            for line in report.splitlines()
+            if line.strip() and "rebuilt and optimized" not in line
+        )
 
 
 def assert_agree(*devices: Any, but: tuple[str, ...] = ()) -> None:
@@ -164,7 +188,11 @@ def assert_agree(*devices: Any, but: tuple[str, ...] = ()) -> None:
     first = _as_json(devices[0].dump())
     for device in devices[1:]:
         left, right = _common(first, _as_json(device.dump()))
-        found = [d for d in differences(left, right) if not d.split(":")[0].endswith(but)] if but else differences(left, right)
+        found = (
+            [d for d in differences(left, right) if not d.split(":")[0].endswith(but)]
+            if but
+            else differences(left, right)
+        )
         assert not found, f"{len(found)} differences:\n" + "\n".join(found[:20])
     for device in devices:
         assert not device.problems()

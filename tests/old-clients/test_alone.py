@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-
 from old_device import NO_CHANGES, OldClientError, OldDevice, assert_agree
 
 MakeOld = Callable[[str], OldDevice]
@@ -60,7 +59,11 @@ def test_changes_both_ways(pair: tuple[OldDevice, OldDevice]) -> None:
     second.tell("edit_note", nid=nid, front="changed there", tags=["fresh", "changed"])
     second.tell("suspend", cids=second.tell("card_ids", search="one"))
     first.tell("bury", cids=first.tell("card_ids", search="two"))
-    first.tell("change_deck", did=first.tell("deck", name="Made::Here"), changes={"desc": "a <b>description</b>"})
+    first.tell(
+        "change_deck",
+        did=first.tell("deck", name="Made::Here"),
+        changes={"desc": "a <b>description</b>"},
+    )
     settle(first, second)
 
 
@@ -95,10 +98,16 @@ def test_deletion_against_edit(pair: tuple[OldDevice, OldDevice]) -> None:
 
 def test_option_groups(pair: tuple[OldDevice, OldDevice]) -> None:
     first, second = pair
-    group = first.tell("add_options", name="Slow", changes={"new": {"perDay": 3, "delays": [1.0, 15.0, 300.0]}})
+    group = first.tell(
+        "add_options", name="Slow", changes={"new": {"perDay": 3, "delays": [1.0, 15.0, 300.0]}}
+    )
     first.tell("use_options", did=first.tell("deck", name="Languages"), oid=group)
     settle(first, second)
-    second.tell("change_options", oid=group, changes={"rev": {"maxIvl": 99}, "lapse": {"mult": 0.5}, "timer": 1})
+    second.tell(
+        "change_options",
+        oid=group,
+        changes={"rev": {"maxIvl": 99}, "lapse": {"mult": 0.5}, "timer": 1},
+    )
     second.tell("change_options", oid=1, changes={"new": {"initialFactor": 2100}})
     settle(first, second)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import sqlite3
+from collections.abc import Callable
 
 import pytest
 import requests
-
 from by_hand import HandClient, with_scheduler
 from referee.accounts import Account
 from referee.device import Device
@@ -37,7 +36,9 @@ def card_row(card: int, note: int, usn: int) -> list:
 
 
 @pytest.mark.parametrize(("version", "scheduler"), [(8, 1), (9, 1), (9, 2), (10, 2)])
-def test_whole_sync(account: Account, make_new: Callable[[str], Device], version: int, scheduler: int) -> None:
+def test_whole_sync(
+    account: Account, make_new: Callable[[str], Device], version: int, scheduler: int
+) -> None:
     new = prepare(account, make_new, scheduler)
     nid, notetype = new.col.db.first("select id, mid from notes")
     cid = new.col.db.scalar("select id from cards")
@@ -53,22 +54,34 @@ def test_whole_sync(account: Account, make_new: Callable[[str], Device], version
     assert set(changes) >= {"models", "decks", "tags"}
     chunk = old.ask("chunk")
     assert chunk == {"done": True}  # the note has just been deleted
-    rows = {"cards": [card_row(77, 78, usn)], "notes": [[78, "guid", notetype, NOW, usn, " by-hand ", "front\x1fback", "", "", 0, ""]]}
+    rows = {
+        "cards": [card_row(77, 78, usn)],
+        "notes": [[78, "guid", notetype, NOW, usn, " by-hand ", "front\x1fback", "", "", 0, ""]],
+    }
     assert old.ask("applyChunk", {"chunk": rows | {"done": True}}) is None
-    counts = [new.col.db.scalar(f"select count() from {table}") for table in ("notetypes", "decks", "deck_config")]
+    counts = [
+        new.col.db.scalar(f"select count() from {table}")
+        for table in ("notetypes", "decks", "deck_config")
+    ]
     assert old.ask("sanityCheck2", {"client": [[5, 6, 7], 1, 1, 0, 12, *counts]})["status"] == "ok"
     mod = old.ask("finish")
     assert old.meta()["mod"] == mod
 
     new.sync()
-    assert new.col.db.all("select id, flds, tags from notes") == [[78, "front\x1fback", " by-hand "]]
+    assert new.col.db.all("select id, flds, tags from notes") == [
+        [78, "front\x1fback", " by-hand "]
+    ]
     assert new.col.db.list("select id from cards") == [77]
     assert "by-hand" in new.col.tags.all()
     assert not new.problems()
 
 
-@pytest.mark.parametrize(("version", "scheduler", "words"), [(8, 2, "v2 scheduler"), (7, 1, ""), (12, 2, "")])
-def test_told_at_meta(account: Account, make_new: Callable[[str], Device], version: int, scheduler: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "scheduler", "words"), [(8, 2, "v2 scheduler"), (7, 1, ""), (12, 2, "")]
+)
+def test_told_at_meta(
+    account: Account, make_new: Callable[[str], Device], version: int, scheduler: int, words: str
+) -> None:
     """In words where they can be shown; else as every generation knows it, 501."""
     prepare(account, make_new, scheduler)
     reply = client(account, version).call("meta", {"v": version, "cv": "ankidesktop,2.0.52,lin::"})
@@ -91,7 +104,9 @@ def test_failed_check_of_the_client(account: Account, make_new: Callable[[str], 
     assert new.col.db.scalar("select count() from cards") == 1
 
 
-def test_full_sync_without_session_and_data(account: Account, make_new: Callable[[str], Device], tmp_path) -> None:
+def test_full_sync_without_session_and_data(
+    account: Account, make_new: Callable[[str], Device], tmp_path
+) -> None:
     """2.1.26 and AnkiDroid leave out `s`, and `data` where there is nothing to say."""
     new = prepare(account, make_new, 1)
     old = client(account, 9)
@@ -144,6 +159,16 @@ def test_media_keys(account: Account) -> None:
 
 
 def test_torn_form(account: Account) -> None:
-    headers = {"Content-Type": f"multipart/form-data; boundary=b"}
-    for body in (b"", b"--b", b"--b\r\n", b'--b\r\nContent-Disposition: form-data; name="k"\r\n\r\nx\r\n--b'):
-        assert requests.post(account.url + "sync/meta", data=body, headers=headers, timeout=60).status_code == 400
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    for body in (
+        b"",
+        b"--b",
+        b"--b\r\n",
+        b'--b\r\nContent-Disposition: form-data; name="k"\r\n\r\nx\r\n--b',
+    ):
+        assert (
+            requests.post(
+                account.url + "sync/meta", data=body, headers=headers, timeout=60
+            ).status_code
+            == 400
+        )

@@ -59,7 +59,9 @@ def _touched(dump: dict, table: str, key: int, nid: int) -> bool:
     """Cards of the note that was reviewed, and their deck, which counts the reviews of the day."""
     cards = [card for card in dump["cards"].values() if card["nid"] == nid]
     dids = {card["did"] for card in cards} | {card["odid"] for card in cards}
-    return (table == "cards" and key in {card["id"] for card in cards}) or (table == "decks" and key in dids)
+    return (table == "cards" and key in {card["id"] for card in cards}) or (
+        table == "decks" and key in dids
+    )
 
 
 def test_old_then_newest(make_new: MakeNew, make_old: MakeOld) -> None:

@@ -156,7 +156,9 @@ def old_collection(data: bytes) -> dict[str, Any]:
         db = seeds.connect(path)
         db.row_factory = sqlite3.Row
         try:
-            form = {table: _table(db, table, ROW_KEYS[table]) for table in ("notes", "cards", "revlog")}
+            form = {
+                table: _table(db, table, ROW_KEYS[table]) for table in ("notes", "cards", "revlog")
+            }
             form["col"] = _table(db, "col", "id")["1"]
         finally:
             db.close()

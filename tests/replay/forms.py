@@ -15,7 +15,11 @@ def _boundary(exchange: Exchange) -> bytes:
 
 def contents(exchange: Exchange) -> list[bytes | None]:
     """The bytes of each part as captured, None where the capture did not keep the body."""
-    wire = capture.content(exchange.request["body"]) if exchange.request["body"]["kind"] != "multipart" else None
+    wire = (
+        capture.content(exchange.request["body"])
+        if exchange.request["body"]["kind"] != "multipart"
+        else None
+    )
     if wire is None:
         return [None] * len(exchange.parts)
     pieces = wire.split(b"--" + _boundary(exchange))[1:-1]
@@ -27,5 +31,12 @@ def join(exchange: Exchange, parts: Sequence[bytes]) -> bytes:
     mark = b"--" + _boundary(exchange)
     body = b""
     for part, content in zip(exchange.parts, parts):
-        body += mark + b"\r\n" + "\r\n".join(part["part_headers"]).encode() + b"\r\n\r\n" + content + b"\r\n"
+        body += (
+            mark
+            + b"\r\n"
+            + "\r\n".join(part["part_headers"]).encode()
+            + b"\r\n\r\n"
+            + content
+            + b"\r\n"
+        )
     return body + mark + b"--\r\n"

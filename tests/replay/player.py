@@ -131,10 +131,14 @@ class Player:
     def _form(self, scenario: Scenario, exchange: Exchange) -> bytes:
         """The captured form, part for part, with the keys of this run."""
         kept = forms.contents(exchange)
-        parts = [self._part(scenario, exchange, part, kept[n]) for n, part in enumerate(exchange.parts)]
+        parts = [
+            self._part(scenario, exchange, part, kept[n]) for n, part in enumerate(exchange.parts)
+        ]
         return forms.join(exchange, parts)
 
-    def _part(self, scenario: Scenario, exchange: Exchange, part: dict[str, Any], kept: bytes | None) -> bytes:
+    def _part(
+        self, scenario: Scenario, exchange: Exchange, part: dict[str, Any], kept: bytes | None
+    ) -> bytes:
         name = capture.part_name(part)
         if name == "data":
             return self._data_part(scenario, exchange, part, kept)
@@ -144,12 +148,16 @@ class Player:
             return self._session(part["value"]).encode()
         return part["value"].encode()
 
-    def _data_part(self, scenario: Scenario, exchange: Exchange, part: dict[str, Any], kept: bytes | None) -> bytes:
+    def _data_part(
+        self, scenario: Scenario, exchange: Exchange, part: dict[str, Any], kept: bytes | None
+    ) -> bytes:
         packed = part.get("gzip", False)
         is_zip = exchange.method == "uploadChanges"
         if kept is not None and (is_zip or exchange.payload["kind"] != "json"):
             if is_zip and exchange.response["status"] == 200:
-                self._remember_media(gzip.decompress(kept) if packed else kept, exchange.payload["_meta"])
+                self._remember_media(
+                    gzip.decompress(kept) if packed else kept, exchange.payload["_meta"]
+                )
             return kept
         data = self._content(scenario, exchange)
         return gzip.compress(data) if packed else data
@@ -375,7 +383,9 @@ class Player:
     def _old_file(self, scenario: Scenario, exchange: Exchange, reply: server.Reply) -> None:
         """Clients of forms get schema 11. No capture kept one: what is known is the upload before it."""
         got = compare.old_collection(reply.body)
-        self._differ(exchange, "file.version", [11, "0101"], [got["col"]["ver"], reply.body[18:20].hex()])
+        self._differ(
+            exchange, "file.version", [11, "0101"], [got["col"]["ver"], reply.body[18:20].hex()]
+        )
         if not scenario.uploads:
             self._differ(exchange, "file.cards", {}, got["cards"])
             self._differ(exchange, "file.decks", ["1"], list(got["col"]["decks"]))
@@ -386,7 +396,12 @@ class Player:
             self._differ(exchange, f"file.{table}", sent[table], got[table])
         for column, table in (("models", "notetypes"), ("decks", "decks"), ("dconf", "deck_config")):
             names = {key: row["name"] for key, row in sent[table].items()}
-            self._differ(exchange, f"file.{column}", names, {k: v["name"] for k, v in got["col"][column].items()})
+            self._differ(
+                exchange,
+                f"file.{column}",
+                names,
+                {k: v["name"] for k, v in got["col"][column].items()},
+            )
         config = {key: row["val"] for key, row in sent["config"].items()}
         self._differ(exchange, "file.conf", config, got["col"]["conf"])
         self._differ(exchange, "file.tags", list(sent["tags"]), list(got["col"]["tags"]))

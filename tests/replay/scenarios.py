@@ -54,9 +54,7 @@ _SCENARIOS = (
     Scenario(
         "10-schema-mismatch",
         seed=Seed(1795519310133, 1795519310076, 3, 1795519309900, ids(1795519310000, 3)),
-        uploads={
-            "002": Seed(1795519310146, 1795519310146, 4, 1795519309900, ids(1795519310000, 3))
-        },
+        uploads={"002": Seed(1795519310146, 1795519310146, 4, 1795519309900, ids(1795519310000, 3))},
     ),
     Scenario(
         "11-sanity-failure",
@@ -127,7 +125,11 @@ _SCENARIOS = (
         "32-client-2.1.49",
         user="nina",
         media=True,
-        uploads={"004": Seed(1795519343071, 1795519343071, 1, 1795519342902, ids(1795519343000, 1), notetypes=5)},
+        uploads={
+            "004": Seed(
+                1795519343071, 1795519343071, 1, 1795519342902, ids(1795519343000, 1), notetypes=5
+            )
+        },
         skipped={"046": OTHER_CLIENT},
     ),
     Scenario(
@@ -135,7 +137,11 @@ _SCENARIOS = (
         user="nina",
         follows="32-client-2.1.49",
         media=True,
-        uploads={"004": Seed(1795519350860, 1795519350860, 1, 1795519350703, ids(1795519350800, 1), notetypes=5)},
+        uploads={
+            "004": Seed(
+                1795519350860, 1795519350860, 1, 1795519350703, ids(1795519350800, 1), notetypes=5
+            )
+        },
     ),
     Scenario(
         "33-deck-same-second-tie",

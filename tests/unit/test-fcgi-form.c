@@ -225,6 +225,7 @@ static void test_captured_bodies(void **state)
 
 /* --- boundaries and parts --- */
 
+#define B "multipart/form-data; boundary=b"
 #define PART(name) "--b\r\nContent-Disposition: form-data; name=" name "\r\n\r\n"
 
 static void test_what_is_taken(void **state)
@@ -233,31 +234,32 @@ static void test_what_is_taken(void **state)
 		const char *type, *wire, *key, *session, *payload;
 	} cases[] = {
 		/* order, absent parts */
-		{ "multipart/form-data; boundary=b", PART("\"s\"") "S\r\n" PART("\"k\"") "K\r\n--b--", "K", "S", "{}" },
-		{ "multipart/form-data; boundary=b", "--b--", "", "", "{}" },
-		{ "multipart/form-data; boundary=b", PART("\"data\"") "\r\n--b--\r\n", "", "", "{}" },
-		{ "multipart/form-data; boundary=b", PART("\"c\"") "1\r\n" PART("\"data\"") "\r\n--b--\r\n", "", "", "{}" },
-		{ "multipart/form-data; boundary=b", PART("\"data\"") "D\r\n" PART("\"c\"") "0\r\n--b--\r\n", "", "", "D" },
-		{ "multipart/form-data; boundary=b", PART("\"sk\"") "X\r\n" PART("\"k\"") "X\r\n--b--", "X", "", "{}" },
-		{ "multipart/form-data; boundary=b", PART("\"x\"") "1\r\n" PART("\"x\"") "2\r\n" PART("\"k\"") "K\r\n--b--", "K", "", "{}" },
+		{ B, PART("\"s\"") "S\r\n" PART("\"k\"") "K\r\n--b--", "K", "S", "{}" },
+		{ B, "--b--", "", "", "{}" },
+		{ B, PART("\"data\"") "\r\n--b--\r\n", "", "", "{}" },
+		{ B, PART("\"c\"") "1\r\n" PART("\"data\"") "\r\n--b--\r\n", "", "", "{}" },
+		{ B, PART("\"data\"") "D\r\n" PART("\"c\"") "0\r\n--b--\r\n", "", "", "D" },
+		{ B, PART("\"sk\"") "X\r\n" PART("\"k\"") "X\r\n--b--", "X", "", "{}" },
+		{ B, PART("\"x\"") "1\r\n" PART("\"x\"") "2\r\n" PART("\"k\"") "K\r\n--b--", "K", "", "{}" },
 		/* the boundary in its spellings */
 		{ "multipart/form-data; boundary=\"b\"", PART("\"k\"") "K\r\n--b--\r\n", "K", "", "{}" },
 		{ "Multipart/Form-Data;charset=utf-8;BOUNDARY = \"b\" ; x=y", PART("\"k\"") "K\r\n--b--\r\n", "K", "", "{}" },
 		{ "multipart/form-data; x=\"; boundary=no\"; boundary=\"\\b\"", PART("\"k\"") "K\r\n--b--\r\n", "K", "", "{}" },
-		{ "multipart/form-data; boundary=b", "ignored\r\n" PART("\"k\"") "K\r\n--b--\r\nignored\r\n--b\r\n", "K", "", "{}" },
-		{ "multipart/form-data; boundary=b", "--b \t\r\nContent-Disposition: form-data; name=k\r\n\r\nK\r\n--b--", "K", "", "{}" },
+		{ B, "ignored\r\n" PART("\"k\"") "K\r\n--b--\r\nignored\r\n--b\r\n", "K", "", "{}" },
+		{ B, "--b \t\r\nContent-Disposition: form-data; name=k\r\n\r\nK\r\n--b--", "K", "", "{}" },
 		/* headers in their spellings */
-		{ "multipart/form-data; boundary=b", "--b\r\nX: y\r\ncontent-disposition : form-data ; filename=\"name=s\" ; NAME = k \r\n"
+		{ B, "--b\r\nX: y\r\ncontent-disposition : form-data ; filename=\"name=s\" ; NAME = k \r\n"
 		  "Content-Type: a/b\r\n\r\nK\r\n--b--", "K", "", "{}" },
-		{ "multipart/form-data; boundary=b", PART("\"k\"; filename=\"a\\\";b\"") "K\r\n--b--", "K", "", "{}" },
-		{ "multipart/form-data; boundary=b", "--b\r\nno field\r\n\r\nignored\r\n--b\r\n\r\nignored\r\n" PART("k") "K\r\n--b--", "K", "", "{}" },
-		{ "multipart/form-data; boundary=b", PART("\"k\"\r\n folded") "K\r\n--b--", "K", "", "{}" },
-		{ "multipart/form-data; boundary=b", PART("\"this-name-is-longer-than-any-that-means-something-to-us-k-k-k-k-k-k\"") "x\r\n"
+		{ B, PART("\"k\"; filename=\"a\\\";b\"") "K\r\n--b--", "K", "", "{}" },
+		{ B, "--b\r\nno field\r\n\r\nignored\r\n--b\r\n\r\nignored\r\n" PART("k") "K\r\n--b--", "K", "", "{}" },
+		{ B, PART("\"k\"\r\n folded") "K\r\n--b--", "K", "", "{}" },
+		{ B, PART("\"this-name-is-longer-than-any-that-means-something-to-us-k-k-k-k-k-k\"") "x\r\n"
 		  PART("\"k\"") "K\r\n--b--", "K", "", "{}" },
 		/* what looks like a boundary and is none */
-		{ "multipart/form-data; boundary=b", PART("\"data\"") "\r\n--\r\n--a\r\n--bb--\r\n\r\n-b\n--b\r\n--b", NULL, NULL, NULL },
-		{ "multipart/form-data; boundary=b", PART("\"data\"") "\r\r\n\r\n-\r\n--c\r\n--bx--b--\r\n--b--", "", "", "\r\r\n\r\n-\r\n--c\r\n--bx--b--" },
-		{ "multipart/form-data; boundary=b", PART("\"data\"") "--b--\r\n--b--", "", "", "--b--" },
+		{ B, PART("\"data\"") "\r\n--\r\n--a\r\n--bb--\r\n\r\n-b\n--b\r\n--b", NULL, NULL, NULL },
+		{ B, PART("\"data\"") "\r\r\n\r\n-\r\n--c\r\n--bx--b--\r\n--b--", "", "",
+		  "\r\r\n\r\n-\r\n--c\r\n--bx--b--" },
+		{ B, PART("\"data\"") "--b--\r\n--b--", "", "", "--b--" },
 	};
 
 	(void)state;
@@ -298,16 +300,16 @@ static void test_what_is_refused(void **state)
 		{ "multipart/form-data; boundary=", PART("\"k\"") "K\r\n--b--" },
 		{ "multipart/form-data; boundary=\"b", PART("\"k\"") "K\r\n--b--" },
 		{ "multipart/form-data; xboundary=b", PART("\"k\"") "K\r\n--b--" },
-		{ "multipart/form-data; boundary=b", "" },
-		{ "multipart/form-data; boundary=b", "{}" },
-		{ "multipart/form-data; boundary=b", "--b" },
-		{ "multipart/form-data; boundary=b", "--b-" },
-		{ "multipart/form-data; boundary=b", "--b\n\n--b--" },
-		{ "multipart/form-data; boundary=b", "x--b--" },
-		{ "multipart/form-data; boundary=b", "--b x\r\n\r\n\r\n--b--" },
-		{ "multipart/form-data; boundary=b", PART("\"k") "K\r\n--b--" },
-		{ "multipart/form-data; boundary=b", PART("\"k\"") "K\r\n" PART("\"k\"") "K\r\n--b--" },
-		{ "multipart/form-data; boundary=b", PART("\"data\"") "\r\n" PART("\"data\"") "\r\n--b--" },
+		{ B, "" },
+		{ B, "{}" },
+		{ B, "--b" },
+		{ B, "--b-" },
+		{ B, "--b\n\n--b--" },
+		{ B, "x--b--" },
+		{ B, "--b x\r\n\r\n\r\n--b--" },
+		{ B, PART("\"k") "K\r\n--b--" },
+		{ B, PART("\"k\"") "K\r\n" PART("\"k\"") "K\r\n--b--" },
+		{ B, PART("\"data\"") "\r\n" PART("\"data\"") "\r\n--b--" },
 	};
 
 	(void)state;
@@ -468,10 +470,12 @@ static void test_large_data(void **state)
 			struct slice data = { bytes, (size_t)(SIZE + more) };
 			struct buf wire = BUF_INIT(BUF_UNBOUNDED), out = BUF_INIT(BUF_UNBOUNDED);
 			bool gzip = variant & 2;
+			uint64_t max = gzip ? SIZE : SIZE - 100;
+			enum err_kind kind;
 
 			dialects[variant & 1](&wire, data, gzip, "k", "key", "s");
-			assert_int_equal(read_payload(buf_slice(&wire), types[variant & 1], &file_method, gzip ? SIZE : SIZE - 100, &out),
-					 more ? ERR_TOO_BIG : ERR_NONE);
+			kind = read_payload(buf_slice(&wire), types[variant & 1], &file_method, max, &out);
+			assert_int_equal(kind, more ? ERR_TOO_BIG : ERR_NONE);
 			if (!more)
 				assert_true(slice_eq(buf_slice(&out), data));
 			buf_release(&wire);

@@ -22,7 +22,8 @@ static void finish(struct place *p)
 }
 
 /* One card 5, one note 4 and their note type 9, put there by a sync at usn 1. */
-#define NOTETYPE(id, mod) "{\"id\":" id ",\"name\":\"N\",\"type\":0,\"mod\":" mod ",\"usn\":1,\"sortf\":0,\"did\":null,\"tmpls\":[]," \
+#define NOTETYPE(id, mod) \
+	"{\"id\":" id ",\"name\":\"N\",\"type\":0,\"mod\":" mod ",\"usn\":1,\"sortf\":0,\"did\":null,\"tmpls\":[]," \
 	"\"flds\":[{\"name\":\"F\",\"sticky\":false,\"rtl\":false,\"font\":\"A\",\"size\":20}],\"css\":\"\"}"
 #define CARD "[5,4,1,0,1700000000,0,2,2,10,3,2500,1,0,0,0,0,0,\"\"]"
 #define NOTE "[4,\"guid\",9,1700000000,0,\"\",\"field\",\"\",\"\",0,\"\"]"
@@ -31,7 +32,8 @@ static void begin_with_a_card(struct place *p)
 {
 	place_begin_account(p);
 	place_start_sync(p, "k", 1);
-	assert_non_null(place_call(p, "k", "applyChanges", "{\"changes\":{\"models\":[" NOTETYPE("9", "1") "],\"decks\":[[],[]],\"tags\":[]}}"));
+	assert_non_null(place_call(p, "k", "applyChanges",
+				   "{\"changes\":{\"models\":[" NOTETYPE("9", "1") "],\"decks\":[[],[]],\"tags\":[]}}"));
 	place_must(p, "k", "applyChunk", "{\"chunk\":{\"done\":true,\"cards\":[" CARD "],\"notes\":[" NOTE "]}}", "null");
 	finish(p);
 }
@@ -46,7 +48,9 @@ static void test_graves_within_start(void **state)
 		"{\"cards\":[5],\"notes\":[4]}",
 		"{\"cards\":[5],\"notes\":[4],\"decks\":null}",
 	};
-	static const char *const wrong[] = { "[]", "5", "\"\"", "{\"cards\":5}", "{\"cards\":[5.5]}", "{\"cards\":[\"x\"]}", "{\"cards\":[null]}" };
+	static const char *const wrong[] = {
+		"[]", "5", "\"\"", "{\"cards\":5}", "{\"cards\":[5.5]}", "{\"cards\":[\"x\"]}", "{\"cards\":[null]}",
+	};
 	struct place *p = *state;
 	char body[200];
 
@@ -80,7 +84,8 @@ static void test_duplicate_graves(void **state)
 	struct place *p = *state;
 
 	begin_with_a_card(p);
-	place_must(p, "k", "start", "{\"minUsn\":2,\"lnewer\":true,\"graves\":{\"cards\":[5,5,\"5\"],\"decks\":[],\"notes\":[4]}}", NO_GRAVES);
+	place_must(p, "k", "start",
+		   "{\"minUsn\":2,\"lnewer\":true,\"graves\":{\"cards\":[5,5,\"5\"],\"decks\":[],\"notes\":[4]}}", NO_GRAVES);
 	place_must(p, "k", "applyGraves", "{\"chunk\":{\"cards\":[5],\"decks\":[],\"notes\":[4,4]}}", "null");
 	finish(p);
 	assert_string_equal(place_query(p, "SELECT count(*) FROM graves"), "2");
@@ -122,9 +127,11 @@ static void test_what_may_be_missing(void **state)
 	finish(p);
 }
 
-#define DECK(id, name, mod, conf) "{\"id\":" id ",\"mod\":" mod ",\"name\":\"" name "\",\"usn\":0,\"lrnToday\":[0,0],\"revToday\":[0,0]," \
+#define DECK(id, name, mod, conf) \
+	"{\"id\":" id ",\"mod\":" mod ",\"name\":\"" name "\",\"usn\":0,\"lrnToday\":[0,0],\"revToday\":[0,0]," \
 	"\"newToday\":[0,0],\"timeToday\":[0,0],\"collapsed\":false,\"desc\":\"\",\"dyn\":0,\"conf\":" conf "}"
-#define OPTIONS(id, mod) "{\"id\":" id ",\"mod\":" mod ",\"name\":\"O\",\"usn\":0,\"maxTaken\":60,\"autoplay\":true,\"timer\":0,\"replayq\":true," \
+#define OPTIONS(id, mod) \
+	"{\"id\":" id ",\"mod\":" mod ",\"name\":\"O\",\"usn\":0,\"maxTaken\":60,\"autoplay\":true,\"timer\":0,\"replayq\":true," \
 	"\"new\":{},\"rev\":{},\"lapse\":{}}"
 
 /* In collections of long ago. */
@@ -152,12 +159,14 @@ static void test_floats_where_integers_belong(void **state)
 	place_start_sync(p, "k", 1);
 	place_must(p, "k", "applyChunk",
 		   "{\"chunk\":{\"revlog\":[[7,1,0,3,1.9,-1.9,2500.5,9.99],[8,1,0,3,1e3,0,-4.5,-1,\"x\"]],"
-		   "\"cards\":[[5,4,1,0,1700000000.9,0,2,2,10.7,3.999,2500,1,0,0,-1.5,0,0,\"\"],[6,4,1,1,1,0,2,2,-10.7,-3.5,2500,1,0,0,2.5,0,0,\"\"]]}}",
+		   "\"cards\":[[5,4,1,0,1700000000.9,0,2,2,10.7,3.999,2500,1,0,0,-1.5,0,0,\"\"],"
+		   "[6,4,1,1,1,0,2,2,-10.7,-3.5,2500,1,0,0,2.5,0,0,\"\"]]}}",
 		   "null");
 	finish(p);
 	assert_string_equal(place_query(p, "SELECT group_concat(mod || ',' || due || ',' || ivl || ',' || odue, ' ') FROM cards"),
 			    "1700000000,10,3,-1 1,-10,0,2");
-	assert_string_equal(place_query(p, "SELECT group_concat(ivl || ',' || lastIvl || ',' || factor || ',' || time || ',' || type, ' ') FROM revlog"),
+	assert_string_equal(place_query(p, "SELECT group_concat(ivl || ',' || lastIvl || ',' || factor || ',' || time || ',' || type, ' ')"
+					   " FROM revlog"),
 			    "1,-1,2500,9,0 1000,0,0,0,0");
 }
 
@@ -168,8 +177,8 @@ static void test_notes_of_python_clients(void **state)
 
 	begin_with_a_card(p);
 	place_start_sync(p, "k", 2);
-	place_must(p, "k", "applyChunk", "{\"chunk\":{\"notes\":[[44,\"g\",9,1,0,\"  one\xE3\x80\x80two  one \",\"<b>5</b>\",\"wrong\",\"123\",7,\"mine\"]]}}",
-		   "null");
+	place_must(p, "k", "applyChunk", "{\"chunk\":{\"notes\":[[44,\"g\",9,1,0,\"  one\xE3\x80\x80two  one \",\"<b>5</b>\","
+		   "\"wrong\",\"123\",7,\"mine\"]]}}", "null");
 	finish(p);
 	assert_string_equal(place_query(p, "SELECT tags || '|' || sfld || '|' || typeof(sfld) || '|' || csum || '|' || flags || '|' || data"
 					   " FROM notes WHERE id = 44"), " one two one |5|integer|2889119958|0|");
@@ -267,7 +276,8 @@ static void test_versions(void **state)
 		if (go_on != !cases[i].words || (go_on ? words.len != 0 : !strstr(words.p, cases[i].words)))
 			fail_msg("case %zu: %s", i, buf_str(&p->reply));
 		/* Keys of the Python era beside the present ones. */
-		assert_true(json_has(o, "uname", &v) && json_has(o, "musn", &v) && json_has(o, "media_usn", &v) && json_has(o, "empty", &v));
+		assert_true(json_has(o, "uname", &v) && json_has(o, "musn", &v) && json_has(o, "media_usn", &v));
+		assert_true(json_has(o, "empty", &v));
 		assert_int_equal(vectors_int(o, "hostNum"), 0);
 		json_object_put(o);
 	}
