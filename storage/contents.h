@@ -25,10 +25,9 @@ struct content {
 };
 
 /*
- * Contents on their way in. Nothing but `keep` and `settle` needs the user's lock. A process that dies in between leaves
- * files that are swept (media.h).
+ * Contents on their way in. A process that dies in between leaves files that are swept (media.h).
  *
- *   new -> (begin, write…, end)… -> sync -> [lock] keep… -> settle -> the database row -> free
+ *   new -> (begin, write…, end)… -> sync -> [user's lock] keep… -> settle -> the database row, or undo -> free
  */
 struct contents_put;
 enum { CONTENTS_PUT_MAX = 64 };
@@ -44,12 +43,14 @@ int contents_put_end(struct contents_put *p, struct err *e);
 size_t contents_put_count(const struct contents_put *p);
 const struct content *contents_put_content(const struct contents_put *p, size_t i);
 
-/* All contents are on the disk, or will be when `settle` returns. To be called before the lock is taken, since it may take long. */
+/* The large ones go to the disk. Before the lock is taken, since it may take long. */
 int contents_put_sync(struct contents_put *p, struct err *e);
-/* Give content i its final name. One that is there already is replaced by the same bytes, which heals a damaged one. */
+/* Give content i its name. If the name is there already the same bytes take its place, which heals a damaged file. */
 int contents_put_keep(struct contents_put *p, size_t i, struct err *e);
 /* What was kept is on the disk under its name. */
 int contents_put_settle(struct contents_put *p, struct err *e);
+/* The row was not even tried: names that are new go again. Under the same lock as keep. */
+void contents_put_undo(struct contents_put *p);
 /*
  * There are two ways to the disk, one for when nobody else writes. Tests choose: 1 nobody does, 0 somebody does, -1 look
  * (as from the start).

@@ -127,6 +127,8 @@ int media_apply(struct media *m, struct contents_put *put, const struct media_ch
 	b.left = xcalloc(n ? n : 1, sizeof *b.left);
 	if (apply_all(&b, changes, n, room, arg, e) != 0) {
 		sql_rollback(&m->sql);
+		if (put)
+			contents_put_undo(put);
 		goto out;
 	}
 	if (media_commit(m, e) != 0)

@@ -554,18 +554,70 @@ static void test_unfinished_put(void **state)
 {
 	struct place *p = *state;
 	struct contents_put *put = contents_put_new(p->home, &p->e);
+	char *large = calloc(1, 2 << 20);
 	uint8_t want[SHA1_BYTES];
 
 	assert_non_null(put);
 	add(put, "one");
-	assert_int_equal(contents_put_begin(put, &p->e), 0);
-	assert_int_equal(contents_put_write(put, "tw", 2, &p->e), 0);
-	assert_int_equal(files_in_folder(p), 2);
 	sha1(SLICE("one"), want);
 	assert_memory_equal(contents_put_content(put, 0)->sha1, want, SHA1_BYTES);
+	assert_int_equal(files_in_folder(p), 0);
+	assert_int_equal(contents_put_begin(put, &p->e), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(contents_put_write(put, large, 500000, &p->e), 0);
+	assert_int_equal(files_in_folder(p), 1);
 	contents_put_free(put);
 	assert_int_equal(files_in_folder(p), 0);
 	contents_put_free(NULL);
+	free(large);
+}
+
+/* Contents of all sizes, in pieces, also such that are there already: what lies on the disk is what came. */
+static void test_sizes(void **state)
+{
+	static const size_t sizes[] = { 1, 4096, 1 << 19, (1 << 19) + 1, 1 << 20, (1 << 20) + 1, 3 << 20 };
+	enum { N = sizeof sizes / sizeof *sizes };
+	struct place *p = *state;
+	char *data = malloc(3 << 20), *back = malloc(3 << 20);
+
+	for (size_t i = 0; i < 3 << 20; i++)
+		data[i] = (char)((i * 2654435761u) >> 15);
+	for (int round = 0; round < 3; round++) {
+		struct contents_put *put = contents_put_new(p->home, &p->e);
+		struct media_change changes[N];
+		char names[N][16];
+		int64_t usn;
+
+		contents_put_assume_quiet(round == 1);
+		for (size_t i = 0; i < N; i++) {
+			assert_int_equal(contents_put_begin(put, &p->e), 0);
+			for (size_t at = 0; at < sizes[i]; at += 300000)
+				assert_int_equal(contents_put_write(put, data + at, sizes[i] - at < 300000 ? sizes[i] - at : 300000, &p->e), 0);
+			assert_int_equal(contents_put_end(put, &p->e), 0);
+			snprintf(names[i], sizeof names[i], "%d-%zu", round, i);
+			changes[i] = (struct media_change){ slice_of(names[i]), (int)i };
+		}
+		assert_int_equal(contents_put_sync(put, &p->e), 0);
+		assert_int_equal(home_lock(p->home, &p->e), 0);
+		ok(p, media_apply(index_of(p, p->home), put, changes, N, NULL, NULL, &usn, &p->e));
+		for (size_t i = 0; i < N; i++) {
+			struct media_row row;
+			int fd;
+
+			assert_int_equal(media_find(index_of(p, p->home), slice_of(names[i]), &row, &p->e), 1);
+			assert_int_equal(row.content.bytes, sizes[i]);
+			assert_int_equal(media_open(index_of(p, p->home), &row, &fd, &p->e), 1);
+			assert_int_equal(read(fd, back, 3 << 20), sizes[i]);
+			assert_memory_equal(back, data, sizes[i]);
+			close(fd);
+		}
+		home_unlock(p->home);
+		contents_put_free(put);
+		assert_int_equal(files_in_folder(p), N);
+	}
+	contents_put_assume_quiet(-1);
+	free(data);
+	free(back);
 }
 
 int main(void)
@@ -588,6 +640,7 @@ int main(void)
 		CASE(test_two_workers),
 		CASE(test_another_index_under_the_name),
 		CASE(test_unfinished_put),
+		CASE(test_sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
