@@ -17,7 +17,6 @@ static void remove_home(struct server *s, const char *uid)
 int users_create(struct server *s, struct account *list, size_t n, struct err *e)
 {
 	size_t homes = 0;
-	int rc = -1;
 
 	for (; homes < n; homes++) {
 		struct home *h;
@@ -34,14 +33,13 @@ int users_create(struct server *s, struct account *list, size_t n, struct err *e
 			err_add(e, "user \"%s\"", list[i].name);
 			goto out;
 		}
-	rc = accounts_commit(s->accounts, e);
+	/* A commit that failed may be found done after all: then its homes must be there. Else they hold nothing. */
+	return accounts_commit(s->accounts, e);
 out:
-	if (rc != 0) {
-		accounts_rollback(s->accounts);
-		for (size_t i = 0; i < homes; i++)
-			remove_home(s, list[i].uid);
-	}
-	return rc;
+	accounts_rollback(s->accounts);
+	for (size_t i = 0; i < homes; i++)
+		remove_home(s, list[i].uid);
+	return -1;
 }
 
 /* 1 with the home, locked; 0 there is none; -1. */

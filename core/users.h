@@ -14,7 +14,8 @@
 
 /*
  * New users, all or none: name and hash are set (also limit and origin), uid and created_s are filled in. ERR_CONFLICT
- * names the user that exists. A home without an account may stay behind when the process dies; it holds nothing.
+ * names the user that exists. A home without an account may stay behind when the process dies or the commit fails; it
+ * holds nothing.
  */
 int users_create(struct server *s, struct account *list, size_t n, struct err *e);
 /* A new password ends all keys. `origin` may be NULL (accounts.h). */

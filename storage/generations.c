@@ -261,9 +261,11 @@ static void sweep(struct home *h)
 	each_name(h, sweep_name, &keep, NULL);
 }
 
-static int record_generation(struct home *h, int64_t generation, struct err *e)
+/* *unknown: the commit itself failed, and only the next start tells whether it reached the disk. */
+static int record_generation(struct home *h, int64_t generation, bool *unknown, struct err *e)
 {
 	struct sql *s = home_user_db(h, e);
+	struct err why = ERR_INIT;
 	sqlite3_stmt *st;
 
 	h->current = -1;
@@ -279,7 +281,13 @@ static int record_generation(struct home *h, int64_t generation, struct err *e)
 	sqlite3_bind_int64(st, 1, generation);
 	if (sql_run(s, st, e) != 0 || !(st = sql_stmt(s, USER_NAMES_FORGET, e)) || sql_run(s, st, e) != 0)
 		goto fail;
-	return sql_commit(s, e);
+	if (sql_commit(s, &why) == 0)
+		return 0;
+	*unknown = why.kind != ERR_FULL; /* the record of the commit did not get its room */
+	sql_close(&h->user);
+	if (e)
+		*e = why;
+	return -1;
 fail:
 	sql_rollback(s);
 	return -1;
@@ -288,6 +296,7 @@ fail:
 int home_install(struct home *h, const char *name, int64_t *generation, struct err *e)
 {
 	char final[HOME_NAME_MAX];
+	bool unknown = false;
 
 	assert(h->locked);
 	if (next_generation(h, generation, e) != 0)
@@ -300,19 +309,15 @@ int home_install(struct home *h, const char *name, int64_t *generation, struct e
 		err_errno(e, "%s: fsync", h->path);
 		goto fail;
 	}
-	if (record_generation(h, *generation, e) != 0)
+	if (record_generation(h, *generation, &unknown, e) != 0)
 		goto fail;
 	home_close_collection(h);
 	sweep(h);
 	return 0;
 fail:
-	/* If the row did reach the disk although its commit failed, the file must be there: then user.db says so. */
-	{
-		int64_t current;
-
-		if (home_current(h, &current, NULL) == 0 && current != *generation)
-			unlinkat(h->dirfd, final, 0);
-	}
+	/* If the row may be on the disk although its commit failed, the file must be there. A later sweep takes it otherwise. */
+	if (!unknown)
+		unlinkat(h->dirfd, final, 0);
 	return -1;
 }
 
