@@ -1,0 +1,271 @@
+/* See run.h. */
+#include "tests/faults/run.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "storage/home.h"
+
+enum { HANGS_AFTER_S = 300 };
+
+static pid_t start(void)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		alarm(HANGS_AFTER_S);
+		return 0;
+	}
+	if (child < 0) {
+		perror("fork");
+		exit(2);
+	}
+	return child;
+}
+
+/* The status of a child; it is killed when the shim in the importing grandchild asks for that. */
+static int wait_for(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, WNOHANG) != child) {
+		if (shim->kill_wanted) {
+			kill(child, SIGKILL);
+			shim->kill_wanted = false;
+		}
+		usleep(200);
+	}
+	return status;
+}
+
+void place_open(struct place *p)
+{
+	char path[200], why[512];
+	struct client c;
+	int status;
+	pid_t child;
+
+	snprintf(p->work, sizeof p->work, "%s/faults-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (!mkdtemp(p->work))
+		exit(2);
+	snprintf(p->base, sizeof p->base, "%s/base", p->work);
+	snprintf(path, sizeof path, "%s/control", p->work);
+	if (shim_create(path) != 0)
+		exit(2);
+	snprintf(shim->root, sizeof shim->root, "%s/", p->base);
+	snprintf(path, sizeof path, "%s/upload", p->work);
+	child = start();
+	if (child == 0) {
+		shim->random = 7;
+		clock_freeze_ms(CLIENT_T0_MS);
+		client_make_template(&c, p->base, path);
+		_exit(0);
+	}
+	status = wait_for(child);
+	shim->random = 0;
+	if (status != 0)
+		exit(2);
+	client_load_upload(path);
+	image_load(&p->template, p->base);
+	/* Counts that fit, from a server that is told others. */
+	snprintf(shim->counts, sizeof shim->counts, "[[0,0,0],11,11,16,0,3,4,1]");
+	p->before = (struct state)STATE_INIT;
+	if (state_read(&p->before, p->base, why) != 0) {
+		fprintf(stderr, "template: %s\n", why);
+		exit(2);
+	}
+}
+
+void place_close(struct place *p)
+{
+	image_release(&p->template);
+	state_release(&p->before);
+	remove_folder(p->work);
+}
+
+static void work(struct place *p, const struct plan *plan)
+{
+	struct client c;
+	int rc;
+
+	shim->random = 12345;
+	clock_freeze_ms(CLIENT_T0_MS + 1000000);
+	shim->count = shim->fired = 0;
+	shim->at = plan->at;
+	shim->error = plan->error;
+	shim->sticky = plan->sticky;
+	shim->quiet = plan->op->quiet;
+	shim->acks = 0;
+	shim->trace_len = 0;
+	shim->tracing = plan->trace;
+	shim->mode = plan->mode;
+	rc = client_open(&c, p->base);
+	if (rc == 0)
+		rc = plan->op->run(&c);
+	shim->mode = SHIM_OFF;
+	snprintf(shim->message, sizeof shim->message, "%s", rc == 0 ? "" : c.e.msg);
+	/*
+	 * A worker that is cut off from its disk leaves, and so it does for other reasons, orderly or not. Else it goes on with
+	 * the handles that have seen the failure.
+	 */
+	if (plan->mode == SHIM_COUNT || plan->at % 3 == 0) {
+		client_close(&c);
+	} else if (plan->at % 3 == 1 && rc != 0 && c.server.homes && c.e.kind != ERR_CUT_OFF) {
+		shim->acks++;
+		if (plan->op->run(&c) != 0) {
+			snprintf(shim->message, sizeof shim->message, "the same worker, again: %s", c.e.msg);
+			_exit(1);
+		}
+		client_close(&c);
+	}
+	_exit(0);
+}
+
+void run_worker(struct place *p, const struct plan *plan)
+{
+	int status;
+	pid_t child;
+
+	image_write(&p->template, p->base);
+	shim->kill_wanted = false;
+	shim->message[0] = 0;
+	shim->fired_what[0] = 0;
+	child = start();
+	if (child == 0)
+		work(p, plan);
+	status = wait_for(child);
+	shim->mode = SHIM_OFF;
+	shim->random = 0;
+	if (plan->mode == SHIM_KILL ? !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) : status != 0)
+		snprintf(shim->message + strlen(shim->message), 200, " (worker ended with status %x)", (unsigned)status);
+	else if (plan->mode != SHIM_COUNT)
+		shim->message[0] = 0;
+}
+
+void run_clean(struct place *p, const struct operation *op, bool trace, struct state *after, uint64_t *calls)
+{
+	const struct plan plan = { .op = op, .mode = SHIM_COUNT, .trace = trace };
+	char why[512] = "";
+
+	run_worker(p, &plan);
+	*after = (struct state)STATE_INIT;
+	if (shim->message[0] || shim->acks != 1 || state_read(after, p->base, why) != 0) {
+		fprintf(stderr, "%s without a fault: %d acks, %s%s\n", op->name, shim->acks, shim->message, why);
+		exit(2);
+	}
+	*calls = shim->count;
+}
+
+/* --- the look at what is left, in a process of its own --- */
+
+static bool same(const struct buf *a, const struct buf *b)
+{
+	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(shim->message, sizeof shim->message, fmt, ap);
+	va_end(ap);
+	_exit(1);
+}
+
+static void read_or_fail(struct state *s, const char *base, const char *when)
+{
+	char why[512];
+
+	*s = (struct state)STATE_INIT;
+	if (state_read(s, base, why) != 0)
+		fail("%s: %s", when, why);
+}
+
+static void check_found(const struct place *p, const struct operation *op, const struct state *found, const struct state *after,
+			int acks)
+{
+	char text[512];
+
+	if (acks > 1) { /* a second try was answered, with other usns and keys */
+		if (op->flags & OPERATION_NO_CHANGE || same(&found->content, &after->content))
+			return;
+		state_difference(&found->content, &after->content, text);
+		fail("answered at the second try, but lost: %s", text);
+	}
+	if (same(&found->exact, &after->exact))
+		return;
+	if (acks == 0 && (same(&found->exact, &p->before.exact) || op->flags & OPERATION_IN_STEPS))
+		return;
+	if (acks && op->flags & OPERATION_NO_CHANGE)
+		return;
+	state_difference(&found->exact, acks ? &after->exact : &p->before.exact, text);
+	fail(acks ? "answered, but lost: %s" : "neither as before nor as after: %s", text);
+}
+
+static void check_growth(const struct state *found, const struct state *now, int u)
+{
+	if (now->generation[u] != found->generation[u] || (now->usn[u] > found->usn[u] && now->mod[u] > found->mod[u]))
+		return;
+	fail("usn %lld, mod %lld after usn %lld, mod %lld", (long long)now->usn[u], (long long)now->mod[u], (long long)found->usn[u],
+	     (long long)found->mod[u]);
+}
+
+static void check(struct place *p, const struct operation *op, const struct state *after, int acks)
+{
+	struct state found, again, end;
+	struct client c;
+	char text[512];
+	int u = strncmp(op->name, "user-", 5) == 0 ? 1 : 0;
+
+	clock_freeze_ms(CLIENT_T0_MS + 2000000);
+	/* The server first, as in life: it may have to repair something. */
+	if (client_open(&c, p->base) != 0)
+		fail("server: %s", c.e.msg);
+	read_or_fail(&found, p->base, "found");
+	check_found(p, op, &found, after, acks);
+	if (acks && shim->key[0] && strcmp(op->name, "login") == 0) {
+		snprintf(c.key[0], sizeof c.key[0], "%s", shim->key);
+		if (client_next_sync(&c, 0) != 0)
+			fail("with the key that was given out: %s", c.e.msg);
+	}
+	if (!acks || op->flags & OPERATION_NO_CHANGE) {
+		if (op->run(&c) != 0) /* a sync that was committed unheard ends as a conflict when it is repeated with old counts */
+			fail("again: %s", c.e.msg);
+		read_or_fail(&again, p->base, "again");
+		if (!(op->flags & OPERATION_NO_CHANGE) && !same(&again.content, &after->content)) {
+			state_difference(&again.content, &after->content, text);
+			fail("done again: %s", text);
+		}
+		if (strncmp(op->name, "upload", 6) == 0 && again.strays)
+			fail("%d temporary files after an upload", again.strays);
+		state_release(&found);
+		found = again;
+	}
+	if (client_next_sync(&c, u) != 0)
+		fail("next sync: %s", c.e.msg);
+	if (u == 0 && client_sweep(&c, 0) != 0)
+		fail("sweep: %s", c.e.msg);
+	read_or_fail(&end, p->base, "after the next sync");
+	check_growth(&found, &end, u);
+	client_close(&c);
+	_exit(0);
+}
+
+int run_check(struct place *p, const struct operation *op, const struct state *after, int acks)
+{
+	pid_t child = start();
+	int status;
+
+	if (child == 0)
+		check(p, op, after, acks);
+	status = wait_for(child);
+	if (status == 0)
+		return 0;
+	if (WIFSIGNALED(status))
+		snprintf(shim->message, sizeof shim->message, "the check died of signal %d", WTERMSIG(status));
+	return -1;
+}

@@ -1,0 +1,418 @@
+/* See shim.h. The real calls are made as system calls: libc's own functions have our names. */
+#include "tests/faults/shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+enum { FDS = 1024 };
+
+struct shim *shim;
+static bool in_child; /* the importing one */
+static char *fd_paths[FDS];
+
+/* Headers declare only those that this build of libc redirects to. */
+int open64(const char *path, int flags, ...);
+int openat64(int dirfd, const char *path, int flags, ...);
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int dirfd, const char *path, int flags);
+int __openat64_2(int dirfd, const char *path, int flags);
+ssize_t pwrite64(int fd, const void *p, size_t n, off_t at);
+int ftruncate64(int fd, off_t length);
+ssize_t getrandom(void *p, size_t n, unsigned flags);
+
+static int map(const char *path, int flags)
+{
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_RDWR | O_CLOEXEC, 0600);
+	void *p = MAP_FAILED;
+
+	if (fd >= 0 && syscall(SYS_ftruncate, fd, sizeof *shim) == 0)
+		p = mmap(NULL, sizeof *shim, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	if (p == MAP_FAILED)
+		return -1;
+	shim = p;
+	return 0;
+}
+
+int shim_create(const char *path)
+{
+	return map(path, O_CREAT);
+}
+
+int shim_attach(const char *path)
+{
+	in_child = true;
+	return map(path, 0);
+}
+
+/* --- paths --- */
+
+/* Absolute; true when it is to be counted. */
+static bool full_path(int dirfd, const char *path, char out[PATH_MAX])
+{
+	if (!shim || shim->mode == SHIM_OFF)
+		return false;
+	if (*path == '/')
+		snprintf(out, PATH_MAX, "%s", path);
+	else if (dirfd >= 0 && dirfd < FDS && fd_paths[dirfd])
+		snprintf(out, PATH_MAX, "%s/%s", fd_paths[dirfd], path);
+	else
+		return false;
+	size_t n = strlen(out);
+	if (n > 2 && strcmp(out + n - 2, "/.") == 0)
+		out[n - 2] = 0;
+	return strncmp(out, shim->root, strlen(shim->root)) == 0;
+}
+
+static void remember(int fd, const char *path)
+{
+	if (fd < 0 || fd >= FDS)
+		return;
+	free(fd_paths[fd]);
+	fd_paths[fd] = path ? strdup(path) : NULL;
+}
+
+static bool is_ours(int fd)
+{
+	return shim && shim->mode != SHIM_OFF && fd >= 0 && fd < FDS && fd_paths[fd];
+}
+
+/* --- counting and faults --- */
+
+static void die(void)
+{
+	if (!in_child)
+		syscall(SYS_kill, getpid(), SIGKILL);
+	/* The sandbox has no kill(). The harness ends the worker, and the kernel its child. */
+	shim->kill_wanted = true;
+	for (;;)
+		;
+}
+
+/* 0: go on; 1: write half; -1 with errno: this call fails. */
+static int next_call(const char *what, const char *path, bool is_write)
+{
+	uint64_t n = ++shim->count;
+	bool now = n == shim->at || (shim->sticky && shim->at && n > shim->at);
+
+	if (!now || shim->mode == SHIM_COUNT)
+		return 0;
+	if (n == shim->at) {
+		shim->fired = n;
+		snprintf(shim->fired_what, sizeof shim->fired_what, "%s%s %s", in_child ? "child: " : "", what,
+			 path + strlen(shim->root));
+	}
+	switch (shim->mode) {
+	case SHIM_KILL:
+		die();
+		break;
+	case SHIM_KILL_CHILD:
+		if (in_child)
+			__builtin_trap();
+		return 0;
+	case SHIM_SHORT:
+		if (is_write && n == shim->at)
+			return 1;
+		if (n == shim->at)
+			return 0;
+		break;
+	default:
+		break;
+	}
+	errno = shim->error;
+	return -1;
+}
+
+static void record(enum shim_op op, int fd, uint64_t at, const void *p, size_t len)
+{
+	size_t room = sizeof(struct shim_record) + ((len + 7) & ~(size_t)7);
+	struct shim_record r = { .op = op, .child = in_child, .fd = (int16_t)fd, .len = (uint32_t)len, .at = at,
+				 .count = shim->count };
+
+	if (!shim->tracing)
+		return;
+	if (shim->trace_len + room > SHIM_TRACE_BYTES) {
+		shim->trace_full = true;
+		return;
+	}
+	memcpy(shim->trace + shim->trace_len, &r, sizeof r);
+	if (len)
+		memcpy(shim->trace + shim->trace_len + sizeof r, p, len);
+	shim->trace_len += room;
+}
+
+static void record_path(enum shim_op op, int fd, uint64_t at, const char *path)
+{
+	record(op, fd, at, path, strlen(path) + 1);
+}
+
+void shim_ack(void)
+{
+	shim->acks++;
+	record(OP_ACK, 0, 0, NULL, 0);
+}
+
+/* --- the calls --- */
+
+static int any_open(int dirfd, const char *path, int flags, mode_t mode)
+{
+	char full[PATH_MAX];
+	bool ours = full_path(dirfd, path, full);
+	int fd;
+
+	if (shim && shim->mode != SHIM_OFF && strcmp(path, "/proc/meminfo") == 0 && !shim->quiet) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (ours && (flags & O_CREAT) && (flags & O_EXCL || syscall(SYS_faccessat, AT_FDCWD, full, F_OK) != 0)) {
+		if (next_call("create", full, false) < 0)
+			return -1;
+	} else if (ours && (flags & O_TRUNC) && next_call("truncate", full, false) < 0) {
+		return -1;
+	}
+	fd = (int)syscall(SYS_openat, dirfd, path, flags, mode);
+	if (fd >= 0)
+		remember(fd, ours ? full : NULL);
+	if (fd >= 0 && ours)
+		record_path(OP_OPEN, fd, (uint64_t)(flags & (O_CREAT | O_TRUNC)), full);
+	return fd;
+}
+
+#define MODE_OF(flags, mode)                                    \
+	do {                                                    \
+		va_list ap_;                                    \
+		va_start(ap_, flags);                           \
+		mode = (flags) & O_CREAT ? va_arg(ap_, mode_t) : 0; \
+		va_end(ap_);                                    \
+	} while (0)
+
+int open(const char *path, int flags, ...)
+{
+	mode_t mode;
+
+	MODE_OF(flags, mode);
+	return any_open(AT_FDCWD, path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...)
+{
+	mode_t mode;
+
+	MODE_OF(flags, mode);
+	return any_open(AT_FDCWD, path, flags, mode);
+}
+
+int openat(int dirfd, const char *path, int flags, ...)
+{
+	mode_t mode;
+
+	MODE_OF(flags, mode);
+	return any_open(dirfd, path, flags, mode);
+}
+
+int openat64(int dirfd, const char *path, int flags, ...)
+{
+	mode_t mode;
+
+	MODE_OF(flags, mode);
+	return any_open(dirfd, path, flags, mode);
+}
+
+int __open_2(const char *path, int flags)
+{
+	return any_open(AT_FDCWD, path, flags, 0);
+}
+
+int __open64_2(const char *path, int flags)
+{
+	return any_open(AT_FDCWD, path, flags, 0);
+}
+
+int __openat_2(int dirfd, const char *path, int flags)
+{
+	return any_open(dirfd, path, flags, 0);
+}
+
+int __openat64_2(int dirfd, const char *path, int flags)
+{
+	return any_open(dirfd, path, flags, 0);
+}
+
+int close(int fd)
+{
+	remember(fd, NULL);
+	return (int)syscall(SYS_close, fd);
+}
+
+static ssize_t any_write(int fd, const void *p, size_t n, int64_t at)
+{
+	bool ours = is_ours(fd);
+	ssize_t done;
+
+	if (ours) {
+		int rc = next_call("write", fd_paths[fd], true);
+
+		if (rc < 0)
+			return -1;
+		if (rc == 1 && n > 1)
+			n /= 2;
+		if (at < 0 && shim->tracing)
+			at = syscall(SYS_lseek, fd, 0, SEEK_CUR);
+		done = (ssize_t)syscall(SYS_pwrite64, fd, p, n, at);
+		if (at >= 0 && done > 0)
+			record(OP_WRITE, fd, (uint64_t)at, p, (size_t)done);
+		return done;
+	}
+	return (ssize_t)syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+ssize_t write(int fd, const void *p, size_t n)
+{
+	ssize_t done;
+
+	if (!is_ours(fd))
+		return (ssize_t)syscall(SYS_write, fd, p, n);
+	done = any_write(fd, p, n, syscall(SYS_lseek, fd, 0, SEEK_CUR));
+	if (done > 0)
+		syscall(SYS_lseek, fd, done, SEEK_CUR);
+	return done;
+}
+
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	return any_write(fd, p, n, at);
+}
+
+ssize_t pwrite64(int fd, const void *p, size_t n, off_t at)
+{
+	return any_write(fd, p, n, at);
+}
+
+int ftruncate(int fd, off_t length)
+{
+	if (is_ours(fd)) {
+		if (next_call("truncate", fd_paths[fd], false) < 0)
+			return -1;
+		record(OP_TRUNCATE, fd, (uint64_t)length, NULL, 0);
+	}
+	return (int)syscall(SYS_ftruncate, fd, length);
+}
+
+int ftruncate64(int fd, off_t length)
+{
+	return ftruncate(fd, length);
+}
+
+static int any_sync(int fd, enum shim_op op, const char *what)
+{
+	if (is_ours(fd)) {
+		if (next_call(what, fd_paths[fd], false) < 0)
+			return -1;
+		record(op, fd, 0, NULL, 0);
+	}
+	return 0;
+}
+
+int fsync(int fd)
+{
+	return any_sync(fd, OP_SYNC, "fsync");
+}
+
+int fdatasync(int fd)
+{
+	return any_sync(fd, OP_SYNC, "fdatasync");
+}
+
+int syncfs(int fd)
+{
+	return any_sync(fd, OP_SYNC_ALL, "syncfs");
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	char both[2 * PATH_MAX], a[PATH_MAX], b[PATH_MAX];
+	bool ours = full_path(from_dir, from, a) && full_path(to_dir, to, b);
+	int rc;
+
+	if (ours && next_call("rename to", b, false) < 0)
+		return -1;
+	rc = (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
+	if (rc == 0 && ours) {
+		size_t n = strlen(a) + 1;
+
+		memcpy(both, a, n);
+		memcpy(both + n, b, strlen(b) + 1);
+		record(OP_RENAME, 0, 0, both, n + strlen(b) + 1);
+	}
+	return rc;
+}
+
+int rename(const char *from, const char *to)
+{
+	return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+int unlinkat(int dirfd, const char *path, int flags)
+{
+	char full[PATH_MAX];
+	bool ours = full_path(dirfd, path, full);
+	int rc;
+
+	if (ours && next_call(flags & AT_REMOVEDIR ? "rmdir" : "unlink", full, false) < 0)
+		return -1;
+	rc = (int)syscall(SYS_unlinkat, dirfd, path, flags);
+	if (rc == 0 && ours)
+		record_path(flags & AT_REMOVEDIR ? OP_RMDIR : OP_UNLINK, 0, 0, full);
+	return rc;
+}
+
+int unlink(const char *path)
+{
+	return unlinkat(AT_FDCWD, path, 0);
+}
+
+int rmdir(const char *path)
+{
+	return unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
+}
+
+int mkdirat(int dirfd, const char *path, mode_t mode)
+{
+	char full[PATH_MAX];
+	bool ours = full_path(dirfd, path, full);
+	int rc;
+
+	if (ours && syscall(SYS_faccessat, AT_FDCWD, full, F_OK) != 0 && next_call("mkdir", full, false) < 0)
+		return -1;
+	rc = (int)syscall(SYS_mkdirat, dirfd, path, mode);
+	if (rc == 0 && ours)
+		record_path(OP_MKDIR, 0, 0, full);
+	return rc;
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+	return mkdirat(AT_FDCWD, path, mode);
+}
+
+/* The same names and keys in every run of the worker, so that its states can be compared. */
+ssize_t getrandom(void *p, size_t n, unsigned flags)
+{
+	uint8_t *to = p;
+
+	if (!shim || !shim->random)
+		return (ssize_t)syscall(SYS_getrandom, p, n, flags);
+	for (size_t i = 0; i < n; i++) {
+		shim->random = shim->random * 6364136223846793005u + 1442695040888963407u;
+		to[i] = (uint8_t)(shim->random >> 56);
+	}
+	return (ssize_t)n;
+}
