@@ -74,7 +74,7 @@ tests_unit_test_old_clients_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAG
 tests_unit_test_old_clients_LDADD = $(CORE_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-histories
-tests_unit_test_histories_SOURCES = tests/unit/test-histories.c tests/unit/device.c tests/unit/device.h \
-	tests/unit/place.c tests/unit/place.h tests/unit/vectors.h
+tests_unit_test_histories_SOURCES = tests/unit/test-histories.c tests/unit/device.c tests/unit/device_sync.c \
+	tests/unit/device.h tests/unit/place.c tests/unit/place.h tests/unit/vectors.h
 tests_unit_test_histories_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_histories_LDADD = $(CORE_LIBS) $(TEST_LIBS)

@@ -55,6 +55,14 @@ enum device_result device_sync(struct device *d, const char *session_key, device
 void device_upload(struct device *d, struct place *p, int64_t scm_ms);
 void device_download(struct device *d, struct place *p);
 
+/* For device_sync.c and device.c. A grave is kept once for each id; the first stays. */
+void device_drop(struct device *d, struct thing *t);
+void device_bury(struct device *d, enum thing_kind grave, int64_t id, int64_t usn);
+enum thing_kind device_grave_of(enum thing_kind kind);
+/* The payloads: all, or (`usn` not NULL) what waits to be sent, which then has this usn. chunk: true when there may be more. */
+void device_print_changes(struct device *d, struct buf *out, const int64_t *usn, bool conf);
+bool device_print_chunk(struct device *d, struct buf *out, const int64_t *usn, size_t max);
+
 /* All but usns and graves as text, in an order of its own. */
 void device_print(const struct device *d, struct buf *out);
 

@@ -1,6 +1,6 @@
 /*
- * A server in memory with one account on a real home below /tmp: methods are called as the border calls them, with clients
- * played by hand. The clock stands still.
+ * A server in memory with one account on a real home in /dev/shm, or below /tmp: methods are called as the border calls
+ * them, with clients played by hand. The clock stands still.
  */
 #ifndef TESTS_UNIT_PLACE_H
 #define TESTS_UNIT_PLACE_H

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 
-enum { DEVICES_MAX = 3, SEEDS = 40, STEPS = 60, ROUNDS = 4 };
+enum { DEVICES_MAX = 3, SEEDS = 100, STEPS = 60, ROUNDS = 4 };
 
 struct world {
 	struct place *p;
