@@ -383,7 +383,8 @@ static int read_value(struct reader *r, int depth, struct json_object **out)
 
 int json_parse(struct slice text, const struct json_limits *limits, struct json_object **out, struct err *e)
 {
-	struct reader r = { text.p, text.p + text.len, text.p, limits, e, 0, 0, BUF_INIT(BUF_UNBOUNDED), BUF_INIT(BUF_UNBOUNDED) };
+	const char *start = text.len ? text.p : ""; /* an empty slice may have no address to count from */
+	struct reader r = { start, start + text.len, start, limits, e, 0, 0, BUF_INIT(BUF_UNBOUNDED), BUF_INIT(BUF_UNBOUNDED) };
 	int rc = -1;
 
 	*out = NULL;

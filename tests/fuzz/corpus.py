@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Writes the captured forms into a folder, in the form that fuzz-form reads.
+"""Writes what was captured into a folder, as a fuzzer reads it.
 
-usage: corpus.py FOLDER
+usage: corpus.py form|zip FOLDER
 """
 
 import base64
 import gzip
 import hashlib
+import io
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 TRAFFIC = Path(__file__).parents[1] / "replay" / "traffic"
@@ -29,20 +31,42 @@ BY_HAND = (
 )
 
 
-def main(folder):
+def main(target, folder):
     folder.mkdir(parents=True, exist_ok=True)
-    for number, (kind, wire) in enumerate([*BY_HAND, *captured()]):
-        seed = bytes([number % 256]) + kind.encode() + b"\n" + wire
+    for seed in SEEDS[target]():
         (folder / hashlib.sha1(seed).hexdigest()).write_bytes(seed)
 
 
-def captured():
+def requests():
     for path in sorted(TRAFFIC.glob("*.jsonl")):
         for line in path.read_text("utf-8").splitlines():
-            request = json.loads(line)["request"]
-            kind = request["headers"].get("content-type", "")
-            if kind.startswith("multipart/form-data"):
-                yield kind, raw(request["body"]) or rebuilt(kind, request["multipart"])
+            yield json.loads(line)["request"]
+
+
+def forms():
+    for number, (kind, wire) in enumerate([*BY_HAND, *captured()]):
+        yield bytes([number % 256]) + kind.encode() + b"\n" + wire
+
+
+def zips():
+    for request in requests():
+        body = request.get("body") or {}
+        if body.get("kind") == "zip" and "base64" in body:
+            yield base64.b64decode(body["base64"])
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", method) as archive:
+            archive.writestr("0", b"text " * 50)
+            archive.writestr("1", b"x")
+            archive.writestr("_meta", '[["a.txt","0"],["b","1"],["c",null],["d",""]]')
+        yield out.getvalue()
+
+
+def captured():
+    for request in requests():
+        kind = request["headers"].get("content-type", "")
+        if kind.startswith("multipart/form-data"):
+            yield kind, raw(request["body"]) or rebuilt(kind, request["multipart"])
 
 
 def raw(body):
@@ -72,7 +96,9 @@ def content(part):
     return gzip.compress(data, mtime=0) if part.get("gzip") else data
 
 
+SEEDS = {"form": forms, "zip": zips}
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3 or sys.argv[1] not in SEEDS:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,112 @@
+/*
+ * libFuzzer: zips of uploadChanges, from memory. The store of contents is replaced by one that counts.
+ *
+ * The input is the zip. Whatever comes: nothing out of bounds, no more bytes than allowed, an error is a bad request, and what
+ * is accepted has names that may be and members that were there.
+ */
+#include <assert.h>
+
+#include "base/utf8.h"
+#include "core/media_zip.h"
+
+enum { FILE_MAX_BYTES = 100000, ALL_MAX_BYTES = 150000 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct contents_put {
+	struct content contents[CONTENTS_PUT_MAX];
+	size_t n;
+	int64_t bytes;
+	bool inside;
+};
+
+int contents_put_begin(struct contents_put *p, struct err *e)
+{
+	assert(!p->inside);
+	if (p->n == CONTENTS_PUT_MAX)
+		return err_set(e, ERR_BAD_REQUEST, "too many");
+	p->contents[p->n++] = (struct content){ .bytes = 0 };
+	p->inside = true;
+	return 0;
+}
+
+int contents_put_write(struct contents_put *p, const void *data, size_t n, struct err *e)
+{
+	const volatile unsigned char *bytes = data;
+
+	(void)e;
+	assert(p->inside);
+	if (n)
+		(void)(bytes[0] + bytes[n - 1]);
+	p->contents[p->n - 1].bytes += (int64_t)n;
+	p->bytes += (int64_t)n;
+	assert(p->contents[p->n - 1].bytes <= FILE_MAX_BYTES && p->bytes <= ALL_MAX_BYTES);
+	return 0;
+}
+
+int contents_put_end(struct contents_put *p, struct err *e)
+{
+	(void)e;
+	assert(p->inside);
+	p->inside = false;
+	return 0;
+}
+
+size_t contents_put_count(const struct contents_put *p)
+{
+	return p->n;
+}
+
+const struct content *contents_put_content(const struct contents_put *p, size_t i)
+{
+	assert(i < p->n);
+	return &p->contents[i];
+}
+
+/* Not called: everything is in memory. */
+int home_temp(struct home *h, char name[HOME_NAME_MAX], int *fd, struct err *e)
+{
+	(void)h;
+	(void)name;
+	(void)fd;
+	return err_set(e, ERR_INTERNAL, "no files here");
+}
+
+int home_dirfd(const struct home *h)
+{
+	(void)h;
+	return -1;
+}
+
+const char *home_path(const struct home *h)
+{
+	(void)h;
+	return "";
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct media_zip_limits limits = { FILE_MAX_BYTES, ALL_MAX_BYTES };
+	struct spool zip = { .memory = malloc(size ? size : 1), .bytes = size, .fd = -1 };
+	struct media_upload up = MEDIA_UPLOAD_INIT;
+	struct contents_put put = { .n = 0 };
+	struct err e = ERR_INIT;
+
+	if (size)
+		memcpy(zip.memory, data, size);
+	if (media_zip_read(&zip, &limits, &put, &up, &e) != 0) {
+		assert(e.kind == ERR_BAD_REQUEST && e.msg[0]);
+	} else {
+		assert(up.n <= MEDIA_ZIP_CHANGES_MAX && !put.inside);
+		for (size_t i = 0; i < up.n; i++) {
+			struct slice name = up.changes[i].name;
+
+			assert(name.len && name.len <= MEDIA_NAME_MAX_BYTES && utf8_valid(name) && !memchr(name.p, '/', name.len));
+			assert(up.changes[i].content < (int)put.n);
+			assert(up.changes[i].content < 0 || put.contents[up.changes[i].content].bytes > 0);
+		}
+	}
+	media_upload_release(&up);
+	spool_release(&zip);
+	return 0;
+}
