@@ -200,12 +200,30 @@ static int media_sweep_now(struct admin *a, const struct args *args)
 	return 0;
 }
 
+static int media_renumber_now(struct admin *a, const struct args *args)
+{
+	struct err e = ERR_INIT;
+	struct media *m;
+	struct home *h;
+	int rc = media_home(a, args->words[0], &h);
+
+	if (rc != 0)
+		return rc;
+	rc = home_lock(h, &e);
+	if (rc == 0)
+		rc = home_media(h, true, &m, &e) == 1 ? media_renumber(m, &e) : -1;
+	home_unlock(h);
+	return rc < 0 ? say_error(&e) : 0;
+}
+
 const struct verb media_verbs[] = {
 	{ "media", "list", "USER", 1, 1, WORDS_USERS, list_flags, "List a user's media files: bytes, SHA-1, usn, name", media_list },
 	{ "media", "export", "USER FOLDER", 2, 2, WORDS_USERS, NULL, "Copy a user's media files into a new folder, under their names",
 	  media_export },
 	{ "media", "check", "USER", 1, 1, WORDS_USERS, media_check_flags,
 	  "Compare index, files and hashes; say what is wrong, or mend it", media_check },
+	{ "media", "renumber", "USER", 1, 1, WORDS_USERS, NULL,
+	  "Make every device compare all its files with the server's: after a backup was put back", media_renumber_now },
 	{ "media", "sweep", "USER", 1, 1, WORDS_USERS, NULL, "Remove contents that no file needs any more (the server does it daily)",
 	  media_sweep_now },
 	{ NULL },

@@ -102,6 +102,35 @@ def test_lost_index(server: Served, user: str, devices: tuple[Device, Device]) -
     heal(server, user, devices)
 
 
+def test_restored_backup(server: Served, user: str, devices: tuple[Device, Device]) -> None:
+    """An older index, while devices have seen later numbers; as many files then as now."""
+    first, second = devices
+    server.stop()
+    server.list(user)
+    home = server.home(user)
+    shutil.copy(home / "media.db", home / "backup")
+    server.start()
+    first.delete_media("file 1.txt")
+    first.write_media("later", b"later")
+    first.sync_media()
+    second.sync_media()
+    server.stop()
+    server.list(user)
+    (home / "backup").replace(home / "media.db")
+    server.admin("media", "renumber", user)
+    server.start()
+    for _ in range(3):
+        for device in devices:
+            try:
+                device.sync_media()
+            except Exception as error:  # noqa: BLE001
+                assert "sync again" in str(error), error
+    assert set(server.list(user)) == {*FILES, "later"}
+    for device in devices:
+        assert device.media() == server.list(user)
+    server.check(user)
+
+
 def test_damaged_index(server: Served, user: str, devices: tuple[Device, Device]) -> None:
     server.stop()
     server.list(user)  # which moves a journal that may be left into the index
