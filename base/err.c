@@ -34,7 +34,7 @@ int err_add(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
-static enum err_kind kind_of_errno(int code)
+enum err_kind err_kind_of_errno(int code)
 {
 	switch (code) {
 	case ENOSPC:
@@ -60,7 +60,7 @@ int err_errno(struct err *e, const char *fmt, ...)
 
 	if (!e)
 		return -1;
-	e->kind = kind_of_errno(code);
+	e->kind = err_kind_of_errno(code);
 	va_start(ap, fmt);
 	n = vsnprintf(e->msg, sizeof e->msg, fmt, ap);
 	va_end(ap);

@@ -39,9 +39,10 @@ int err_set(struct err *e, enum err_kind kind, const char *fmt, ...) __attribute
 int err_add(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * As err_set, with ": " and the text of errno behind. The kind follows from errno: ENOSPC, EDQUOT -> ERR_FULL;
- * EIO, ESTALE, EROFS, ENODEV, ENXIO, ENOTCONN -> ERR_CUT_OFF; all others -> ERR_INTERNAL. Returns -1.
+ * ENOSPC, EDQUOT -> ERR_FULL; EIO, ESTALE, EROFS, ENODEV, ENXIO, ENOTCONN -> ERR_CUT_OFF; all others -> ERR_INTERNAL.
  */
+enum err_kind err_kind_of_errno(int code);
+/* As err_set, with ": " and the text of errno behind, and the kind that follows from errno. Returns -1. */
 int err_errno(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

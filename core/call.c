@@ -90,8 +90,10 @@ int call_run(struct server *s, const struct method *m, struct call *c, struct re
 			return -1;
 		snprintf(c->user, sizeof c->user, "%s", home_uid(h));
 	}
-	if ((m->flags & METHOD_SESSION) && c->session_key.len == 0)
-		return err_set(e, ERR_CONFLICT, "%s without a session key", m->name);
+	if ((m->flags & METHOD_SESSION) && c->session_key.len == 0) {
+		err_set(e, ERR_CONFLICT, "%s without a session key", m->name);
+		goto out;
+	}
 	if (!(m->flags & METHOD_STREAM) && read_payload(s, m, c, e) != 0)
 		goto out;
 	if (m->flags & METHOD_LOCKED && (home_lock(h, e) != 0 || call_key_again(s, h, c, e) != 0))

@@ -197,6 +197,21 @@ out:
 	return rc;
 }
 
+/*
+ * A client forgets its login when it hears that nobody knows its key. A server without any user has given no key out: it
+ * looks at an empty folder where a disk should be mounted.
+ */
+static int refuse_key(struct server *s, struct err *e)
+{
+	int rc = accounts_any(s->accounts, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return err_set(e, ERR_BUSY, "a key, but no user at all in %s: is the right disk mounted?", s->config->sync_base);
+	return err_set(e, ERR_BAD_LOGIN, "nobody's key");
+}
+
 int login_key(struct server *s, struct slice key, struct home **h, uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e)
 {
 	const char *dot = key.len ? memchr(key.p, '.', key.len) : NULL;
@@ -218,7 +233,7 @@ int login_key(struct server *s, struct slice key, struct home **h, uint8_t hash[
 	if (rc == 1 && dot)
 		rc = home_key_find(*h, hash, e);
 	if (rc == 0)
-		return err_set(e, ERR_BAD_LOGIN, "nobody's key");
+		return refuse_key(s, e);
 	return rc < 0 ? -1 : 0;
 }
 

@@ -28,13 +28,14 @@ static const char schema[] =
 enum { FORMAT_VERSION = 1 };
 
 enum stmt {
-	STMT_VERSION, STMT_FIND, STMT_FIND_UID, STMT_LIST, STMT_ADD, STMT_SET_HASH, STMT_RENEW_HASH, STMT_SET_ORIGIN,
+	STMT_VERSION, STMT_ANY, STMT_FIND, STMT_FIND_UID, STMT_LIST, STMT_ADD, STMT_SET_HASH, STMT_RENEW_HASH, STMT_SET_ORIGIN,
 	STMT_SET_STATE, STMT_SET_LIMIT, STMT_RENAME, STMT_DELETE, STMT_KEYS_END, STMT_KEY_ADD, STMT_KEY_FIND, STMT_KEY_COUNT, STMT__COUNT
 };
 
 #define COLUMNS "uid, name, hash, state, limit_bytes, created_s, origin"
 static const char *const texts[STMT__COUNT] = {
 	[STMT_VERSION]    = "SELECT version FROM format",
+	[STMT_ANY]        = "SELECT 1 FROM account LIMIT 1",
 	[STMT_FIND]       = "SELECT " COLUMNS " FROM account WHERE name = ?1",
 	[STMT_FIND_UID]   = "SELECT " COLUMNS " FROM account WHERE uid = ?1",
 	[STMT_LIST]       = "SELECT " COLUMNS " FROM account ORDER BY name",
@@ -152,7 +153,7 @@ static int done(struct accounts *a, int rc)
 	if (a->changing)
 		return rc;
 	sql_rest(&a->sql);
-	if (a->shared)
+	if (a->shared || a->sql.broken)
 		let_go(a);
 	return rc;
 }
@@ -243,6 +244,15 @@ int accounts_find(struct accounts *a, struct slice name, struct account *found, 
 int accounts_find_uid(struct accounts *a, struct slice uid, struct account *found, struct err *e)
 {
 	return find(a, STMT_FIND_UID, uid, found, e);
+}
+
+int accounts_any(struct accounts *a, struct err *e)
+{
+	struct sql *s = db(a, e);
+	sqlite3_stmt *q = s ? sql_stmt(s, STMT_ANY, e) : NULL;
+	int64_t one;
+
+	return done(a, q ? sql_int(s, q, &one, e) : -1);
 }
 
 int accounts_list(struct accounts *a, account_fn *each, void *context, struct err *e)

@@ -54,6 +54,8 @@ int account_name_check(struct slice name, struct err *e);
 /* 1 found, 0 no such user, -1. Any bytes may be asked for. */
 int accounts_find(struct accounts *a, struct slice name, struct account *found, struct err *e);
 int accounts_find_uid(struct accounts *a, struct slice uid, struct account *found, struct err *e);
+/* Is there any? 1, 0, -1. */
+int accounts_any(struct accounts *a, struct err *e);
 /* By name, in bytewise order. Ends early when `each` returns other than 0, and returns that. */
 typedef int account_fn(void *context, const struct account *account, struct err *e);
 int accounts_list(struct accounts *a, account_fn *each, void *context, struct err *e);

@@ -95,7 +95,7 @@ bool collection_is_file(const struct collection *c, const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && st.st_ino == c->ino && st.st_dev == c->dev;
+	return !c->sql.broken && stat(path, &st) == 0 && st.st_ino == c->ino && st.st_dev == c->dev;
 }
 
 void collection_rest(struct collection *c)

@@ -16,7 +16,7 @@ struct collection;
 /* NULL with *e set: ERR_NOT_FOUND, ERR_DAMAGED (no collection of schema 18), … */
 struct collection *collection_open(const char *path, bool rollback_journal, struct err *e);
 void collection_close(struct collection *c);
-/* Is the file behind this handle still the one at `path`? */
+/* Is the file behind this handle still the one at `path`, and the handle good for more work? */
 bool collection_is_file(const struct collection *c, const char *path);
 /* After the reply: a checkpoint if it is due; memory of a large job given back. */
 void collection_rest(struct collection *c);

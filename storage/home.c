@@ -143,6 +143,24 @@ static struct home *take_place(struct homes *hs)
 	return oldest;
 }
 
+/*
+ * There is no such folder, says the system (errno): is it this user who is gone, or all of them? A disk that is not mounted
+ * must not look like that: clients forget their login when they are told that nobody knows it. 0, or -1.
+ */
+static int check_users(const struct homes *hs, struct err *e)
+{
+	char users[PATH_MAX];
+	struct stat st;
+
+	if (errno != ENOENT && errno != ENOTDIR)
+		return err_errno(e, "%s/users", hs->base);
+	if (make_path(users, e, "%s/users", hs->base) != 0)
+		return -1;
+	if (stat(users, &st) == 0)
+		return 0;
+	return err_set(e, ERR_CUT_OFF, "%s is missing: is the disk mounted?", users);
+}
+
 /* Open the folder of `uid` into a place of the cache. 1, 0 when there is none, -1. */
 static int home_open(struct homes *hs, struct slice uid, struct home **out, struct err *e)
 {
@@ -151,11 +169,8 @@ static int home_open(struct homes *hs, struct slice uid, struct home **out, stru
 	if (make_path(h->path, e, "%s/users/%.2s/%.*s", hs->base, uid.p, (int)uid.len, uid.p) != 0)
 		return -1;
 	h->dirfd = open(h->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (h->dirfd < 0) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			return 0;
-		return err_errno(e, "%s", h->path);
-	}
+	if (h->dirfd < 0)
+		return check_users(hs, e);
 	h->lock_fd = openat(h->dirfd, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (h->lock_fd < 0) {
 		err_errno(e, "%s/lock", h->path);
@@ -168,20 +183,41 @@ static int home_open(struct homes *hs, struct slice uid, struct home **out, stru
 	return 1;
 }
 
-/* Does the path still lead to the lock file that we have open? Else the user was deleted, or set back from a backup. */
-static bool same_lock(const struct home *h)
+/*
+ * Does the path still lead to the lock file that we have open? 1; 0 when it leads to another one (the home was set back from
+ * a backup) or, *gone, nowhere (the user was deleted); -1 when nobody can tell.
+ */
+static int same_lock(const struct home *h, bool *gone, struct err *e)
 {
 	struct stat ours, theirs;
 	char path[PATH_MAX];
 
-	if (make_path(path, NULL, "%s/lock", h->path) != 0)
-		return false;
-	return fstat(h->lock_fd, &ours) == 0 && lstat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
-	       ours.st_dev == theirs.st_dev;
+	*gone = false;
+	home_file(h, "lock", path);
+	if (fstat(h->lock_fd, &ours) != 0)
+		return err_errno(e, "%s", path);
+	if (lstat(path, &theirs) == 0)
+		return ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+	*gone = true;
+	return check_users(h->owner, e);
+}
+
+/* The error for a home that is not where it was. */
+static int not_there(const struct home *h, struct err *e)
+{
+	bool gone;
+
+	if (same_lock(h, &gone, e) < 0)
+		return -1;
+	if (gone)
+		return err_set(e, ERR_BAD_LOGIN, "%s: the user was deleted", h->uid);
+	return err_set(e, ERR_BUSY, "%s: the home was replaced at this moment", h->uid);
 }
 
 int homes_get(struct homes *hs, struct slice uid, struct home **h, struct err *e)
 {
+	bool gone;
+
 	if (!uid_fits(uid))
 		return 0;
 	for (int i = 0; i < HOMES_CACHED; i++) {
@@ -189,7 +225,7 @@ int homes_get(struct homes *hs, struct slice uid, struct home **h, struct err *e
 
 		if (!cached->uid[0] || !slice_eq_str(uid, cached->uid))
 			continue;
-		if (!same_lock(cached) || hs->o.shared) {
+		if (hs->o.shared || same_lock(cached, &gone, NULL) != 1) {
 			home_close(cached);
 			break;
 		}
@@ -234,7 +270,7 @@ int homes_create(struct homes *hs, struct home **h, struct err *e)
 	if (home_open(hs, slice_of(uid), h, e) != 1)
 		return -1;
 	(*h)->used_ms = clock_mono_ms();
-	if (!home_user_db(*h, e))
+	if (home_make_user_db(*h, e) != 0)
 		return -1;
 	if (fsync_dir(dir, e) != 0 || fsync_dir(parent, e) != 0 || fsync_dir(users, e) != 0)
 		return -1;
@@ -290,8 +326,7 @@ int home_slot(struct home *h, struct err *e)
 		if (h->slot_fd[i] < 0)
 			h->slot_fd[i] = openat(h->dirfd, name, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (h->slot_fd[i] < 0)
-			return errno == ENOENT ? err_set(e, ERR_BAD_LOGIN, "%s: the user was deleted", h->uid)
-					       : err_errno(e, "%s/%s", h->path, name);
+			return errno == ENOENT ? not_there(h, e) : err_errno(e, "%s/%s", h->path, name);
 		if (flock(h->slot_fd[i], LOCK_EX | LOCK_NB) == 0) {
 			h->slot = i;
 			return 0;
@@ -321,17 +356,17 @@ static int wait_for_lock(struct home *h, struct err *e)
 
 int home_lock(struct home *h, struct err *e)
 {
+	bool gone;
+
 	assert(!h->locked);
 	if (home_slot(h, e) != 0)
 		return -1;
 	if (wait_for_lock(h, e) != 0)
 		goto fail;
 	h->locked = true;
-	if (!same_lock(h)) {
-		err_set(e, ERR_BAD_LOGIN, "%s: the user was deleted", h->uid);
-		goto fail;
-	}
-	return 0;
+	if (same_lock(h, &gone, NULL) == 1)
+		return 0;
+	not_there(h, e);
 fail:
 	home_unlock(h);
 	return -1;
@@ -339,11 +374,13 @@ fail:
 
 bool home_try_lock(struct home *h)
 {
+	bool gone;
+
 	assert(!h->locked);
 	if (flock(h->lock_fd, LOCK_EX | LOCK_NB) != 0)
 		return false;
 	h->locked = true;
-	if (same_lock(h))
+	if (same_lock(h, &gone, NULL) == 1)
 		return true;
 	home_unlock(h);
 	return false;
@@ -351,7 +388,8 @@ bool home_try_lock(struct home *h)
 
 void home_unlock(struct home *h)
 {
-	if (h->locked && h->owner->o.shared) {
+	/* Also when it was not locked: user.db is open since the key was looked for. */
+	if (h->owner->o.shared) {
 		home_close_collection(h);
 		home_close_media(h);
 		sql_close(&h->user);

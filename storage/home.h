@@ -35,7 +35,10 @@ void homes_close(struct homes *hs);
 /* Checkpoints that are due, and handles unused for `idle_ms`. */
 void homes_rest(struct homes *hs, int64_t idle_ms);
 
-/* The home of a uid: 1 found (owned by hs, valid until the next homes_* call), 0 no such user, -1. Any text is a safe uid. */
+/*
+ * The home of a uid: 1 found (owned by hs, valid until the next homes_* call), 0 no such user, -1 (ERR_CUT_OFF when there is
+ * no folder of users at all). Any text is a safe uid.
+ */
 int homes_get(struct homes *hs, struct slice uid, struct home **h, struct err *e);
 /* A new, empty home under a fresh uid. On disk, durably, when it returns 0. */
 int homes_create(struct homes *hs, struct home **h, struct err *e);
@@ -46,7 +49,8 @@ int home_dirfd(const struct home *h);
 
 /*
  * Take a slot of this user and then the user's lock (both are let go by home_unlock). ERR_BUSY when all slots are taken or
- * the lock is not had in time; ERR_BAD_LOGIN when the user was deleted meanwhile. Not recursive.
+ * the lock is not had in time, or the home was just set back from a backup; ERR_BAD_LOGIN when the user was deleted
+ * meanwhile. Not recursive.
  */
 int home_lock(struct home *h, struct err *e);
 void home_unlock(struct home *h); /* accepts an unlocked home */

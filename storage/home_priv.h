@@ -48,8 +48,9 @@ struct home {
 	int64_t used_ms;              /* monotonic */
 };
 
-/* user.db, opened when it is not, and anew when the file behind the name is another one. NULL with *e set. */
+/* user.db, opened when it is not, and anew when the file behind the name is another one. NULL with *e set; never made. */
 struct sql *home_user_db(struct home *h, struct err *e);
+int home_make_user_db(struct home *h, struct err *e); /* in a new home */
 /* The current generation's number from user.db. */
 int home_current(struct home *h, int64_t *generation, struct err *e);
 void home_close_collection(struct home *h);

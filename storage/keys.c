@@ -29,20 +29,14 @@ static const char schema[] =
 	" PRIMARY KEY (kind, usn, id)) WITHOUT ROWID;"
 	"PRAGMA user_version = 1";
 
-struct sql *home_user_db(struct home *h, struct err *e)
+static int open_user_db(struct home *h, const char *path, bool make, struct err *e)
 {
-	unsigned mode = SQL_CREATE | (home_rollback_journal(h) ? SQL_ROLLBACK : 0);
-	char path[PATH_MAX];
+	unsigned mode = (make ? SQL_CREATE : 0) | (home_rollback_journal(h) ? SQL_ROLLBACK : 0);
 	struct stat st;
 
-	home_file(h, "user.db", path);
-	if (h->user.db && (lstat(path, &st) != 0 || st.st_ino != h->user_ino || st.st_dev != h->user_dev))
-		sql_close(&h->user);
-	if (h->user.db)
-		return &h->user;
 	if (sql_open(&h->user, path, mode, user_stmt_text, USER_STMTS, e) != 0)
-		return NULL;
-	if (sql_make(&h->user, schema, e) != 0)
+		return -1;
+	if (sql_make(&h->user, make ? schema : NULL, e) != 0)
 		goto fail;
 	if (lstat(path, &st) != 0) {
 		err_errno(e, "%s", path);
@@ -50,9 +44,36 @@ struct sql *home_user_db(struct home *h, struct err *e)
 	}
 	h->user_ino = st.st_ino;
 	h->user_dev = st.st_dev;
-	return &h->user;
+	return 0;
 fail:
 	sql_close(&h->user);
+	return -1;
+}
+
+int home_make_user_db(struct home *h, struct err *e)
+{
+	char path[PATH_MAX];
+
+	home_file(h, "user.db", path);
+	return open_user_db(h, path, true, e);
+}
+
+struct sql *home_user_db(struct home *h, struct err *e)
+{
+	struct err why = ERR_INIT;
+	char path[PATH_MAX];
+	struct stat st;
+
+	home_file(h, "user.db", path);
+	if (h->user.db && (h->user.broken || lstat(path, &st) != 0 || st.st_ino != h->user_ino || st.st_dev != h->user_dev))
+		sql_close(&h->user);
+	if (h->user.db || open_user_db(h, path, false, &why) == 0)
+		return &h->user;
+	/* A new one would know no key and no collection: clients would forget their login, and be told that nothing is here. */
+	if (why.kind == ERR_NOT_FOUND)
+		err_set(&why, ERR_DAMAGED, "%s is missing", path);
+	if (e)
+		*e = why;
 	return NULL;
 }
 

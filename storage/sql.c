@@ -29,6 +29,7 @@ static enum err_kind kind_of(int code)
 		return ERR_DAMAGED;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL: /* others come and go all the time */
 		return ERR_BUSY;
 	case SQLITE_TOOBIG:
 		return ERR_TOO_BIG;
@@ -44,9 +45,13 @@ int sql_err(struct sql *s, struct err *e, const char *what)
 	int code = sqlite3_extended_errcode(s->db), system = sqlite3_system_errno(s->db);
 	enum err_kind kind = kind_of(code);
 
-	/* Shared memory that finds no room is an I/O error to SQLite. */
-	if ((code & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT))
+	/* Shared memory or a journal that finds no room, a quota that is used up: not what SQLite calls full. */
+	if ((code & 0xff) == SQLITE_IOERR && err_kind_of_errno(system) == ERR_FULL)
 		kind = ERR_FULL;
+	else if ((code & 0xff) == SQLITE_CANTOPEN)
+		kind = err_kind_of_errno(system);
+	if ((code & 0xff) == SQLITE_IOERR)
+		s->broken = true;
 	return err_set(e, kind, "%s: %s: %s (%d)", s->name, what, sqlite3_errmsg(s->db), code);
 }
 
@@ -184,7 +189,7 @@ int sql_open(struct sql *s, const char *path, unsigned mode, const char *const *
 		rc = sqlite3_open_v2(path, &s->db, flags, mode & SQL_OVERLAY ? SQL_OVERLAY_VFS : NULL);
 	}
 	if (rc != SQLITE_OK) {
-		if (access(path, F_OK) != 0 && !(mode & (SQL_CREATE | SQL_BUILD)))
+		if (access(path, F_OK) != 0 && errno == ENOENT && !(mode & (SQL_CREATE | SQL_BUILD)))
 			err_set(e, ERR_NOT_FOUND, "%s: no such file", path);
 		else
 			sql_err(s, e, "open");
@@ -245,6 +250,8 @@ int sql_make(struct sql *s, const char *schema, struct err *e)
 		return -1;
 	if (version != 0)
 		return 0;
+	if (!schema)
+		return err_set(e, ERR_DAMAGED, "%s: there is nothing in it", s->name);
 	if (sql_begin(s, e) != 0)
 		return -1;
 	/* Somebody else may have been faster. */

@@ -21,6 +21,7 @@ struct sql {
 	bool trusted;             /* DDL and pragmas pass the authorizer: only inside sql_open and sql_exec */
 	unsigned mode;
 	int wal_frames;           /* in the WAL after our last commit */
+	bool broken;              /* the disk failed under it: to be closed, and opened anew by the next request */
 };
 
 enum sql_mode {
@@ -41,7 +42,10 @@ enum sql_mode {
  */
 int sql_open(struct sql *s, const char *path, unsigned mode, const char *const *texts, int n_texts, struct err *e);
 void sql_close(struct sql *s); /* accepts a zeroed struct */
-/* In a file whose user_version is 0 (a new one): run `schema`, which raises it, as one transaction. 0 or -1. */
+/*
+ * In a file whose user_version is 0 (a new one): run `schema`, which raises it, as one transaction. Without a schema such a
+ * file is ERR_DAMAGED. 0 or -1.
+ */
 int sql_make(struct sql *s, const char *schema, struct err *e);
 
 /* Statement `n`, reset and with no bindings. NULL with *e set. */
@@ -63,7 +67,7 @@ void sql_bind_text(sqlite3_stmt *st, int i, struct slice v); /* borrowed until t
 void sql_bind_blob(sqlite3_stmt *st, int i, struct slice v);
 struct slice sql_column(sqlite3_stmt *st, int i); /* text or blob; valid until the next step */
 
-/* err_set from the connection's state: FULL, IOERR, CORRUPT/NOTADB, BUSY, … -> kinds. Returns -1. */
+/* err_set from the connection's state: FULL, IOERR, CORRUPT/NOTADB, BUSY, … -> kinds; may set `broken`. Returns -1. */
 int sql_err(struct sql *s, struct err *e, const char *what);
 /* Prepare every statement: for the test that does just that. */
 int sql_prepare_all(struct sql *s, struct err *e);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "core/users.h"
 
 struct home *place_home(struct place *p)
 {
@@ -16,6 +17,7 @@ int place_setup(void **state)
 {
 	struct place *p = calloc(1, sizeof *p);
 	uint8_t hash[HOME_KEY_HASH_BYTES];
+	struct account account = { .name = "user", .hash = "none" };
 	struct err e = ERR_INIT;
 	struct home *h;
 
@@ -30,8 +32,9 @@ int place_setup(void **state)
 	buf_init(&p->reply, BUF_UNBOUNDED);
 	if (server_open(&p->server, &p->config, &e) != 0)
 		fail_msg("%s", e.msg);
-	assert_int_equal(homes_create(p->server.homes, &h, &e), 0);
-	snprintf(p->uid, sizeof p->uid, "%s", home_uid(h));
+	assert_int_equal(users_create(&p->server, &account, 1, &e), 0);
+	snprintf(p->uid, sizeof p->uid, "%s", account.uid);
+	h = place_home(p);
 	snprintf(p->path, sizeof p->path, "%s", home_path(h));
 	snprintf(p->key, sizeof p->key, "%s.secretsecretsecretsecretsecret00", p->uid);
 	sha256(SLICE("secretsecretsecretsecretsecret00"), hash);

@@ -223,6 +223,71 @@ static void test_deleted_user(void **state)
 	homes_close(others);
 }
 
+/* `what` on `path` and what belongs to it. */
+static void run(const char *what, const char *path)
+{
+	char command[1024];
+
+	snprintf(command, sizeof command, "P='%s'; %s", path, what);
+	assert_int_equal(system(command), 0);
+}
+
+/* Only who was deleted may hear that nobody knows him: a client forgets its login then. */
+static void test_not_deleted(void **state)
+{
+	struct place *p = *state;
+	struct home *h = make_home(p), *got;
+	char uid[HOME_UID_CHARS + 1], path[256], users[256];
+	struct err e = ERR_INIT;
+
+	snprintf(uid, sizeof uid, "%s", home_uid(h));
+	snprintf(path, sizeof path, "%s", home_path(h));
+	snprintf(users, sizeof users, "%s/users", p->base);
+	/* The disk is not mounted any more. */
+	run("mv $P $P-away", users);
+	assert_int_equal(home_lock(h, &e), -1);
+	assert_int_equal(e.kind, ERR_CUT_OFF);
+	assert_int_equal(homes_get(p->homes, slice_of(uid), &got, &e), -1);
+	assert_int_equal(e.kind, ERR_CUT_OFF);
+	assert_int_equal(homes_get(p->homes, SLICE("abcdefghijkl"), &got, &e), -1);
+	assert_int_equal(e.kind, ERR_CUT_OFF);
+	run("mv $P-away $P", users);
+	/* Set back from a backup after somebody has looked for the key. */
+	assert_int_equal(homes_get(p->homes, slice_of(uid), &h, &e), 1);
+	run("cp -a $P $P-copy; rm -r $P; mv $P-copy $P", path);
+	assert_int_equal(home_lock(h, &e), -1);
+	assert_int_equal(e.kind, ERR_BUSY);
+	assert_int_equal(homes_get(p->homes, slice_of(uid), &h, &e), 1);
+	assert_int_equal(home_lock(h, &e), 0);
+	home_unlock(h);
+}
+
+/* A user.db that is gone, or was emptied, is no account without keys and collection. */
+static void test_lost_user_db(void **state)
+{
+	static const char *const ways[] = { "rm -f $P/user.db*", "rm -f $P/user.db-*; truncate -s 0 $P/user.db" };
+	const uint8_t hash[HOME_KEY_HASH_BYTES] = { 1 };
+	struct place *p = *state;
+
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		struct home *h = make_home(p);
+		char uid[HOME_UID_CHARS + 1];
+		struct err e = ERR_INIT;
+		int64_t generation;
+
+		snprintf(uid, sizeof uid, "%s", home_uid(h));
+		homes_rest(p->homes, 0); /* no handle is open */
+		assert_int_equal(homes_get(p->homes, slice_of(uid), &h, &e), 1);
+		run(ways[i], home_path(h));
+		assert_int_equal(home_key_find(h, hash, &e), -1);
+		assert_int_equal(e.kind, ERR_DAMAGED);
+		assert_int_equal(home_lock(h, &e), 0);
+		assert_int_equal(home_generation(h, &generation, &e), -1);
+		assert_int_equal(e.kind, ERR_DAMAGED);
+		home_unlock(h);
+	}
+}
+
 static void install_one(struct home *h, int64_t want)
 {
 	char name[HOME_NAME_MAX];
@@ -373,6 +438,8 @@ int main(void)
 		T(test_lock_is_waited_for),
 		T(test_slots),
 		T(test_deleted_user),
+		T(test_not_deleted),
+		T(test_lost_user_db),
 		T(test_generations),
 		T(test_missing_file_is_damage),
 		T(test_sweep_spares_what_is_in_use),

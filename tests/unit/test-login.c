@@ -491,6 +491,25 @@ static int remove_dir(void **state)
 	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Whoever looks at the empty folder of a disk that is not mounted must not send the clients away. */
+static void test_no_user_at_all(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t hash[HOME_KEY_HASH_BYTES];
+	struct err e = ERR_INIT;
+	struct home *h;
+
+	assert_int_equal(login_key(&f->server, SLICE("abcdefghijkl.secret"), &h, hash, &e), -1);
+	assert_int_equal(e.kind, ERR_BUSY);
+	assert_int_equal(login_key(&f->server, SLICE("0123456789abcdef"), &h, hash, &e), -1);
+	assert_int_equal(e.kind, ERR_BUSY);
+	add(f, "alice", NULL);
+	assert_int_equal(login_key(&f->server, SLICE("abcdefghijkl.secret"), &h, hash, &e), -1);
+	assert_int_equal(e.kind, ERR_BAD_LOGIN);
+	assert_int_equal(login_key(&f->server, SLICE("0123456789abcdef"), &h, hash, &e), -1);
+	assert_int_equal(e.kind, ERR_BAD_LOGIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,6 +517,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refusals, fresh, gone),
 		cmocka_unit_test_setup_teardown(test_bad_bodies, fresh, gone),
 		cmocka_unit_test_setup_teardown(test_bad_keys, fresh, gone),
+		cmocka_unit_test_setup_teardown(test_no_user_at_all, fresh, gone),
 		cmocka_unit_test_setup_teardown(test_old_hashes_are_renewed, fresh, gone),
 		cmocka_unit_test_setup_teardown(test_keys_of_other_servers, fresh, gone),
 		cmocka_unit_test_setup_teardown(test_what_ends_keys, fresh, gone),
