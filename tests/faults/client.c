@@ -202,7 +202,7 @@ static int sync_changes(struct client *c)
 }
 
 /* So much that the WAL is checkpointed after it. */
-static int sync_much(struct client *c)
+static int send_much(struct client *c, bool with_ack)
 {
 	struct sync s = { 0, "session", NO_GRAVES, NO_CHANGES, BUF_INIT(BUF_UNBOUNDED), shim->client_usn, NULL };
 
@@ -214,7 +214,12 @@ static int sync_much(struct client *c)
 	for (int i = 100; i < 1200; i++)
 		buf_printf(&s.chunk, "%s[%d,\"guid%d\",1700000000001,1,0,\"\",\"%s\\u001fback\",\"\",\"\",0,\"\"]", i > 100 ? "," : "", i, i, text);
 	buf_puts(&s.chunk, "]}}");
-	return run_sync(c, &s, true);
+	return run_sync(c, &s, with_ack);
+}
+
+static int sync_much(struct client *c)
+{
+	return send_much(c, true);
 }
 
 int client_next_sync(struct client *c, int u)
@@ -223,6 +228,15 @@ int client_next_sync(struct client *c, int u)
 
 	buf_puts(&s.chunk, "{\"chunk\":{\"done\":true,\"cards\":[[99,99,1,0,1,0,2,2,10,3,2500,1,0,0,0,0,0,\"\"]]}}");
 	return run_sync(c, &s, false);
+}
+
+/* A commit to the WAL that begins anew after the checkpoint. */
+static int sync_again(struct client *c)
+{
+	if (send_much(c, false) != 0 || client_next_sync(c, 0) != 0)
+		return -1;
+	shim_ack();
+	return 0;
 }
 
 /* --- the others --- */
@@ -377,7 +391,8 @@ static int delete_user(struct client *c)
 const struct operation operations[] = {
 	{ "login", OPERATION_IN_STEPS, false, log_in }, /* first it renews the hash */
 	{ "sync", 0, false, sync_changes },
-	{ "sync-much", 0, false, sync_much },
+	{ "sync-much", OPERATION_LARGE, false, sync_much },
+	{ "sync-again", OPERATION_LARGE | OPERATION_IN_STEPS, false, sync_again },
 	{ "upload", 0, false, upload },
 	{ "download", OPERATION_NO_CHANGE, false, download },
 	{ "download-old", OPERATION_NO_CHANGE, false, download_old },

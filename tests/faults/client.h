@@ -27,6 +27,7 @@ void client_load_upload(const char *path);
 enum operation_flags {
 	OPERATION_IN_STEPS = 1, /* an administrator's: it may be half-way, and doing it again does the rest */
 	OPERATION_NO_CHANGE = 2,
+	OPERATION_LARGE = 4,    /* its states take long to look at */
 };
 struct operation {
 	const char *name;

@@ -10,6 +10,8 @@ CLEANFILES += tests/faults/media-faults
 EXTRA_PROGRAMS += tests/faults/faults
 tests_faults_faults_SOURCES = \
 	tests/faults/client.c tests/faults/client.h \
+	tests/faults/disk.c tests/faults/disk.h \
+	tests/faults/power.c tests/faults/power.h \
 	tests/faults/image.c tests/faults/image.h \
 	tests/faults/main.c \
 	tests/faults/run.c tests/faults/run.h \

@@ -2,6 +2,7 @@
  * Fault tests of the server from memory (hardening.md §3): see tests/faults/README.md.
  *
  *   faults kill|fail [--op NAME] [--how HOW] [--at N] [--most N] [--part I/N]
+ *   faults power|control [--op NAME] [--how HOW] [--at N] [--seed N] [--states N] [--part I/N]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -9,11 +10,12 @@
 
 #include "base/log.h"
 #include "storage/importer.h"
-#include "tests/faults/run.h"
+#include "tests/faults/power.h"
 
 struct options {
 	const char *command, *op, *how;
 	uint64_t at;
+	uint64_t seed, states;
 	unsigned part, parts, most; /* at most so many points of one operation and kind */
 };
 
@@ -53,7 +55,8 @@ static void report(bool good, const struct options *o, const char *op, const cha
 static void points(struct place *p, const struct options *o, const struct operation *op, size_t kind, const struct state *after,
 		   uint64_t calls)
 {
-	uint64_t stride = o->most && calls > o->most ? (calls + o->most - 1) / o->most : 1;
+	uint64_t most = op->flags & OPERATION_LARGE ? (o->most + 4) / 5 : o->most;
+	uint64_t stride = most && calls > most ? (calls + most - 1) / most : 1;
 
 	for (uint64_t at = 1; at <= calls; at += stride) {
 		struct plan plan = { op, kinds[kind].mode, at, kinds[kind].error, kinds[kind].sticky, false };
@@ -71,7 +74,7 @@ static void points(struct place *p, const struct options *o, const struct operat
 			continue;
 		if (!shim->fired)
 			snprintf(shim->message, sizeof shim->message, "the fault did not fire");
-		good = !shim->message[0] && run_check(p, op, after, shim->acks) == 0;
+		good = !shim->message[0] && run_check(p, op, after, shim->acks, true) == 0;
 		report(good, o, op->name, kinds[kind].name, at);
 		if (o->at)
 			break;
@@ -96,6 +99,50 @@ static void all_points(struct place *p, const struct options *o)
 	}
 }
 
+static bool power_failed(const char *op, const char *how, uint64_t at, uint64_t seed)
+{
+	if (++sum.bad <= 20)
+		printf("FAILED: faults power --op %s --how %s --at %llu --seed %llu: %s\n", op, how, (unsigned long long)at,
+		       (unsigned long long)seed, shim->message);
+	fflush(stdout);
+	return true;
+}
+
+static bool control_failed(const char *op, const char *how, uint64_t at, uint64_t seed)
+{
+	(void)op;
+	(void)how;
+	(void)at;
+	(void)seed;
+	return strncmp(shim->message, "answered, but lost", 18) == 0;
+}
+
+/* With `control` nothing that was answered is synced: each operation must lose something, or the test sees nothing. */
+static void all_states(struct place *p, const struct options *o, bool control)
+{
+	uint64_t tried = 0, same = 0;
+
+	shim->loose = control;
+	for (size_t i = 0; i < operations_n; i++) {
+		struct power w = { .states = o->states / (operations[i].flags & OPERATION_LARGE ? 10 : 1) / operations_n + 1, .seed = o->seed, .at = o->at, .how = o->how, .part = o->part,
+				   .parts = o->parts, .failed = control ? control_failed : power_failed };
+
+		if ((o->op && strcmp(o->op, operations[i].name) != 0) || (control && operations[i].flags & OPERATION_NO_CHANGE))
+			continue;
+		power_run(p, &operations[i], &w);
+		printf("%s: %llu states, %llu more alike%s\n", operations[i].name, (unsigned long long)w.tried, (unsigned long long)w.same,
+		       !control ? "" : w.bad ? ", some of them lose what was answered, as they must" : ": FAILED: nothing was lost");
+		fflush(stdout);
+		tried += w.tried;
+		same += w.same;
+		if (!control)
+			sum.good += (int)(w.tried - w.bad);
+		else
+			*(w.bad ? &sum.good : &sum.bad) += 1;
+	}
+	printf("%llu states, %llu of them different\n", (unsigned long long)(tried + same), (unsigned long long)tried);
+}
+
 static int import(int argc, char **argv)
 {
 	char control[256];
@@ -114,9 +161,10 @@ int main(int argc, char **argv)
 	static const struct option names[] = {
 		{ "op", required_argument, NULL, 'o' },   { "at", required_argument, NULL, 'a' },
 		{ "how", required_argument, NULL, 'h' },  { "part", required_argument, NULL, 'p' },
-		{ "most", required_argument, NULL, 'm' }, { 0 },
+		{ "most", required_argument, NULL, 'm' }, { "seed", required_argument, NULL, 's' },
+		{ "states", required_argument, NULL, 'n' }, { 0 },
 	};
-	struct options o = { .parts = 1 };
+	struct options o = { .parts = 1, .states = 5000 };
 	struct place place;
 	int option;
 
@@ -131,6 +179,10 @@ int main(int argc, char **argv)
 			o.how = optarg;
 		else if (option == 'm')
 			o.most = (unsigned)strtoul(optarg, NULL, 10);
+		else if (option == 's')
+			o.seed = strtoull(optarg, NULL, 10);
+		else if (option == 'n')
+			o.states = strtoull(optarg, NULL, 10);
 		else if (option != 'p' || sscanf(optarg, "%u/%u", &o.part, &o.parts) != 2)
 			return 64;
 	}
@@ -140,7 +192,10 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	log_open("/dev/null", "text", LOG_LEVEL_ERROR, NULL);
 	place_open(&place);
-	all_points(&place, &o);
+	if (strcmp(o.command, "power") == 0 || strcmp(o.command, "control") == 0)
+		all_states(&place, &o, strcmp(o.command, "control") == 0);
+	else
+		all_points(&place, &o);
 	place_close(&place);
 	printf("%d passed, %d failed\n", sum.good, sum.bad);
 	return sum.bad ? 1 : 0;

@@ -26,17 +26,17 @@ static pid_t start(void)
 	return child;
 }
 
-/* The status of a child; it is killed when the shim in the importing grandchild asks for that. */
-static int wait_for(pid_t child)
+/* The status of a child. With `watch` it is killed when the shim in the importing grandchild asks for that. */
+static int wait_for(pid_t child, bool watch)
 {
 	int status;
 
-	while (waitpid(child, &status, WNOHANG) != child) {
+	while (waitpid(child, &status, watch ? WNOHANG : 0) != child) {
 		if (shim->kill_wanted) {
 			kill(child, SIGKILL);
 			shim->kill_wanted = false;
 		}
-		usleep(200);
+		usleep(watch ? 200 : 0);
 	}
 	return status;
 }
@@ -55,7 +55,7 @@ void place_open(struct place *p)
 	snprintf(path, sizeof path, "%s/control", p->work);
 	if (shim_create(path) != 0)
 		exit(2);
-	snprintf(shim->root, sizeof shim->root, "%s/", p->base);
+	snprintf(shim->root, sizeof shim->root, "%s", p->base);
 	snprintf(path, sizeof path, "%s/upload", p->work);
 	child = start();
 	if (child == 0) {
@@ -64,7 +64,7 @@ void place_open(struct place *p)
 		client_make_template(&c, p->base, path);
 		_exit(0);
 	}
-	status = wait_for(child);
+	status = wait_for(child, false);
 	shim->random = 0;
 	if (status != 0)
 		exit(2);
@@ -99,6 +99,7 @@ static void work(struct place *p, const struct plan *plan)
 	shim->sticky = plan->sticky;
 	shim->quiet = plan->op->quiet;
 	shim->acks = 0;
+	shim->key[0] = 0;
 	shim->trace_len = 0;
 	shim->tracing = plan->trace;
 	shim->mode = plan->mode;
@@ -136,9 +137,10 @@ void run_worker(struct place *p, const struct plan *plan)
 	child = start();
 	if (child == 0)
 		work(p, plan);
-	status = wait_for(child);
+	status = wait_for(child, plan->mode == SHIM_KILL);
 	shim->mode = SHIM_OFF;
 	shim->random = 0;
+	snprintf(p->key, sizeof p->key, "%s", shim->key);
 	if (plan->mode == SHIM_KILL ? !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) : status != 0)
 		snprintf(shim->message + strlen(shim->message), 200, " (worker ended with status %x)", (unsigned)status);
 	else if (plan->mode != SHIM_COUNT)
@@ -214,7 +216,7 @@ static void check_growth(const struct state *found, const struct state *now, int
 	     (long long)found->mod[u]);
 }
 
-static void check(struct place *p, const struct operation *op, const struct state *after, int acks)
+static void check(struct place *p, const struct operation *op, const struct state *after, int acks, bool whole)
 {
 	struct state found, again, end;
 	struct client c;
@@ -223,12 +225,14 @@ static void check(struct place *p, const struct operation *op, const struct stat
 
 	clock_freeze_ms(CLIENT_T0_MS + 2000000);
 	/* The server first, as in life: it may have to repair something. */
-	if (client_open(&c, p->base) != 0)
+	if (whole && client_open(&c, p->base) != 0)
 		fail("server: %s", c.e.msg);
 	read_or_fail(&found, p->base, "found");
 	check_found(p, op, &found, after, acks);
-	if (acks && shim->key[0] && strcmp(op->name, "login") == 0) {
-		snprintf(c.key[0], sizeof c.key[0], "%s", shim->key);
+	if (!whole)
+		_exit(0);
+	if (acks && p->key[0]) {
+		snprintf(c.key[0], sizeof c.key[0], "%s", p->key);
 		if (client_next_sync(&c, 0) != 0)
 			fail("with the key that was given out: %s", c.e.msg);
 	}
@@ -255,14 +259,14 @@ static void check(struct place *p, const struct operation *op, const struct stat
 	_exit(0);
 }
 
-int run_check(struct place *p, const struct operation *op, const struct state *after, int acks)
+int run_check(struct place *p, const struct operation *op, const struct state *after, int acks, bool whole)
 {
 	pid_t child = start();
 	int status;
 
 	if (child == 0)
-		check(p, op, after, acks);
-	status = wait_for(child);
+		check(p, op, after, acks, whole);
+	status = wait_for(child, false);
 	if (status == 0)
 		return 0;
 	if (WIFSIGNALED(status))

@@ -11,6 +11,7 @@ struct place {
 	char work[100], base[128]; /* base: SYNC_BASE below work */
 	struct image template;
 	struct state before;
+	char key[128]; /* that the last worker gave out */
 };
 
 struct plan {
@@ -31,8 +32,9 @@ void run_clean(struct place *p, const struct operation *op, bool trace, struct s
 void run_worker(struct place *p, const struct plan *plan);
 /*
  * In a fresh process: the state is one that it may be, doing the operation again leads to `after`, the next sync works.
- * `acks`: 1 when the operation was answered, 2 when it was after a first try that failed. 0, or -1 with shim->message.
+ * `acks`: 1 when the operation was answered, 2 when it was after a first try that failed. Without
+ * `whole` the state is looked at, and that is all. 0, or -1 with shim->message.
  */
-int run_check(struct place *p, const struct operation *op, const struct state *after, int acks);
+int run_check(struct place *p, const struct operation *op, const struct state *after, int acks, bool whole);
 
 #endif

@@ -69,7 +69,8 @@ static bool full_path(int dirfd, const char *path, char out[PATH_MAX])
 	size_t n = strlen(out);
 	if (n > 2 && strcmp(out + n - 2, "/.") == 0)
 		out[n - 2] = 0;
-	return strncmp(out, shim->root, strlen(shim->root)) == 0;
+	n = strlen(shim->root);
+	return strncmp(out, shim->root, n) == 0 && (out[n] == '/' || out[n] == 0);
 }
 
 static void remember(int fd, const char *path)
@@ -314,9 +315,12 @@ int ftruncate64(int fd, off_t length)
 static int any_sync(int fd, enum shim_op op, const char *what)
 {
 	if (is_ours(fd)) {
+		size_t n = strlen(fd_paths[fd]);
+
 		if (next_call(what, fd_paths[fd], false) < 0)
 			return -1;
-		record(op, fd, 0, NULL, 0);
+		if (!shim->loose || n < 4 || strcmp(fd_paths[fd] + n - 4, "-wal") != 0)
+			record(op, fd, 0, NULL, 0);
 	}
 	return 0;
 }

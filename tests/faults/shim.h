@@ -44,8 +44,9 @@ struct shim {
 	char fired_what[200];
 	volatile bool kill_wanted;
 	uint64_t random;   /* state of getrandom() in the worker; 0: the real one */
-	char root[200];    /* only what lies below is counted */
+	char root[200];    /* only this folder and what lies below is counted */
 	bool tracing, trace_full;
+	bool loose;        /* syncs of a WAL leave no record: as with synchronous=NORMAL */
 	size_t trace_len;
 	/* Of the client, which outlives the worker. */
 	int acks;
