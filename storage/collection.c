@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include "storage/collection_priv.h"
+
+enum { LARGE_JOB_ROWS = 200 };
 #include "storage/overlay.h"
 
 static void count_change(void *ctx, int op, const char *db, const char *table, sqlite3_int64 rowid)
@@ -171,6 +173,7 @@ static int count_small(struct collection *c, struct counts *n, struct err *e)
 
 int collection_count(struct collection *c, struct counts *n, struct err *e)
 {
+	c->large_job = true; /* reads every page of three indexes into the cache */
 	return number(c, COL_COUNT_CARDS, &n->cards, e) != 0 || number(c, COL_COUNT_NOTES, &n->notes, e) != 0 ||
 			       number(c, COL_COUNT_REVLOG, &n->revlog, e) != 0 || count_small(c, n, e) != 0
 		       ? -1
@@ -188,11 +191,15 @@ int collection_count_after(struct collection *c, const struct counts *before, st
 int collection_begin(struct collection *c, struct err *e)
 {
 	c->delta_cards = c->delta_notes = c->delta_revlog = 0;
+	c->changes_before = sqlite3_total_changes(c->sql.db);
 	return sql_begin(&c->sql, e);
 }
 
 int collection_commit(struct collection *c, struct err *e)
 {
+	/* Many open homes with full caches would meet SQLite's heap limit; a small sync leaves its 0.2 MB for the next one. */
+	if (sqlite3_total_changes(c->sql.db) - c->changes_before > LARGE_JOB_ROWS)
+		c->large_job = true;
 	return sql_commit(&c->sql, e);
 }
 

@@ -10,7 +10,8 @@ struct collection {
 	dev_t dev;
 	ino_t ino;
 	int64_t delta_cards, delta_notes, delta_revlog; /* of the transaction, by the update hook */
-	bool large_job;
+	bool large_job;     /* its page cache is to be given back */
+	int changes_before; /* sqlite3_total_changes at the beginning of the transaction */
 };
 
 enum col_stmt {
