@@ -10,6 +10,7 @@ base_libbase_a_SOURCES = \
 	base/json_parse.c \
 	base/json_print.c \
 	base/log.c base/log.h \
+	base/reach.c base/reach.h \
 	base/sandbox.c base/sandbox.h \
 	base/stream.c base/stream.h \
 	base/stream_gzip.c \

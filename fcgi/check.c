@@ -4,21 +4,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-static const char *user_name(uid_t uid)
-{
-	struct passwd *p = getpwuid(uid);
-
-	return p ? p->pw_name : "a user without a name";
-}
+#include "base/reach.h"
 
 /* Would a worker be able to make it? It makes missing parents, too. */
 static int check_parent(const char *path)
 {
-	char parent[4096];
+	char parent[4096], us[64];
 	char *slash;
 
 	snprintf(parent, sizeof parent, "%s", path);
@@ -31,8 +25,8 @@ static int check_parent(const char *path)
 		if (errno != ENOENT)
 			break;
 	}
-	printf("problem: %s does not exist, and %s cannot make it: install -d -m 700 -o %s %s\n", path, user_name(geteuid()),
-	       user_name(geteuid()), path);
+	user_name(geteuid(), us, sizeof us);
+	printf("problem: %s does not exist, and %s cannot make it: install -d -m 700 -o %s %s\n", path, us, us, path);
 	return 1;
 }
 
@@ -69,13 +63,16 @@ static int check_space(const char *path)
 
 static int check_folder(const char *path)
 {
+	char owner[64], us[64];
+	struct err e = ERR_INIT;
 	struct stat st;
 	int problems = 0;
 
 	if (lstat(path, &st) != 0) {
 		if (errno == ENOENT)
 			return check_parent(path);
-		printf("problem: %s: %s\n", path, strerror(errno));
+		reach_folder(path, &e);
+		printf("problem: %s\n", e.msg);
 		return 1;
 	}
 	if (S_ISLNK(st.st_mode) && stat(path, &st) != 0) {
@@ -93,11 +90,12 @@ static int check_folder(const char *path)
 		problems++;
 	}
 	if (st.st_uid != geteuid()) {
-		printf("problem: %s belongs to %s, but this is %s: ", path, user_name(st.st_uid), user_name(geteuid()));
-		printf("run the workers (and this check) as %s\n", user_name(st.st_uid));
+		user_name(st.st_uid, owner, sizeof owner);
+		printf("problem: %s belongs to %s, but this is %s: run the workers (and this check) as %s\n", path, owner,
+		       user_name(geteuid(), us, sizeof us), owner);
 		problems++;
-	} else if (faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
-		printf("problem: %s: %s\n", path, strerror(errno));
+	} else if (reach_folder(path, &e) != 0) {
+		printf("problem: %s\n", e.msg);
 		problems++;
 	}
 	return problems + check_space(path);

@@ -4,21 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 
-/* "alice", or the number of a user without a name. */
-static const char *user_name(uid_t uid, char *text, size_t size)
-{
-	struct passwd *pw = getpwuid(uid);
-
-	if (pw)
-		snprintf(text, size, "%s", pw->pw_name);
-	else
-		snprintf(text, size, "%lu", (unsigned long)uid);
-	return text;
-}
+#include "base/reach.h"
 
 static int check_owner(const char *path, uid_t owner, struct err *e)
 {
@@ -75,7 +64,7 @@ int base_dir_make(const char *base, struct err *e)
 
 	if (stat(base, &st) != 0) {
 		if (errno != ENOENT)
-			return err_errno(e, "%s", base);
+			return reach_folder(base, e);
 		if (make_parents(base, e) != 0)
 			return -1;
 		if (mkdir(base, 0700) != 0 && errno != EEXIST)
@@ -88,7 +77,7 @@ int base_dir_make(const char *base, struct err *e)
 	if (check_owner(base, st.st_uid, e) != 0)
 		return -1;
 	if (!(st.st_mode & 077) || (is_empty(base) && chmod(base, 0700) == 0))
-		return 0;
+		return reach_folder(base, e);
 	return err_set(e, ERR_INTERNAL, "%s may be read by others (mode %03o): chmod 700 it", base,
 		       (unsigned)st.st_mode & 0777);
 }

@@ -90,6 +90,13 @@ def test_settings_that_cannot_be_end_it(tmp_path: Path) -> None:
     assert time.monotonic() - begin < 60
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="others cannot make data of www-data")
+def test_apache_in_a_folder_that_its_user_may_not_enter(serve, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    _, port = serve(NUSERS="1", WEB="apache-proxy")
+    assert health(port) == 200
+
+
 def test_a_long_folder_name_is_no_hindrance(serve, tmp_path: Path) -> None:
     _, port = serve(BASE=str(tmp_path / ("deep" * 30) / "base"))
     assert health(port) == 200

@@ -1,10 +1,15 @@
 """ankisync.fcgi from the command line: --check says in words what is wrong, and what to do."""
 import os
+import pathlib
+import pwd
+import shutil
+import socket
 import subprocess
+import tempfile
 
 import pytest
 
-from servers import BUILD
+from servers import BUILD, USER
 
 WORKER = BUILD / "fcgi/ankisync.fcgi"
 
@@ -66,6 +71,35 @@ def test_check_finds_what_is_not_there(base):
     assert status == 1 and "not a folder" in text
     status, text = run("--check", SYNC_BASE=str(base), LOG=str(base / "something/log"))
     assert status == 1 and "log" in text
+
+
+def test_data_out_of_reach_is_named():
+    """In a folder that does not let the workers in; also when a capability would let them open files there all the same."""
+    top = pathlib.Path(tempfile.mkdtemp(prefix="ankisync-reach-"))
+    try:
+        base, worker = top / "shut/data", top / "ankisync.fcgi"
+        base.mkdir(parents=True, mode=0o700)
+        shutil.copy2(WORKER, worker)
+        top.chmod(0o711)
+        (top / "shut").chmod(0o600)
+        commands = [[]]
+        if os.geteuid() == 0:
+            user = pwd.getpwnam(USER)
+            os.chown(base, user.pw_uid, user.pw_gid)
+            setpriv = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+            commands = [setpriv, [*setpriv, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]]
+        for command in commands:
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(b"\0" + os.fsencode(top))
+                listening.listen()
+                for option, status in (("--check", 1), (None, 78)):
+                    done = subprocess.run([*command, worker, *([option] if option else [])], stdin=listening, text=True,
+                                          capture_output=True, env={"SYNC_BASE": str(base)}, timeout=60)
+                    text = done.stdout + done.stderr
+                    assert done.returncode == status and f"may not enter {top}/shut (mode 600" in text and "chmod o+x" in text, text
+    finally:
+        (top / "shut").chmod(0o700)
+        shutil.rmtree(top)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
