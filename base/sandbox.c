@@ -1,167 +1,267 @@
-/*
- * See sandbox.h: Landlock and seccomp by their system calls. Builds with sanitizers do without: the leak check at the end
- * starts a process that traces this one.
- */
+/* See sandbox.h: Landlock and seccomp by their system calls. */
 #include "base/sandbox.h"
-
-#ifdef ANKISYNC_SANITIZE
-
-int sandbox_files(const char *file, const char *folder, struct err *e)
-{
-	(void)file;
-	(void)folder;
-	(void)e;
-	return 0;
-}
-
-int sandbox_calls(struct err *e)
-{
-	(void)e;
-	return 0;
-}
-
-#else
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
-#if __has_include(<linux/landlock.h>)
+#if !defined ANKISYNC_SANITIZE && __has_include(<linux/landlock.h>)
 #include <linux/landlock.h>
 #endif
 
-static int no_new_privileges(struct err *e)
+/* --- files --- */
+
+#ifdef LANDLOCK_CREATE_RULESET_VERSION
+
+/* Of later kernels than the headers may be. */
+#define ACCESS_ALL_1 ((1ULL << 13) - 1)
+#define ACCESS_REFER (1ULL << 13)    /* Landlock ABI 2: links and renames into another folder */
+#define ACCESS_TRUNCATE (1ULL << 14) /* 3 */
+#define NET_ALL 3ULL                 /* 4: to bind or connect TCP sockets */
+#define SCOPE_ALL 3ULL               /* 6: signals and abstract sockets */
+#define ACCESS_OF_FILES                                                                                                          \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE)
+
+/* struct landlock_ruleset_attr of ABI 6. Older kernels accept it when what they do not know is zero. */
+struct ruleset_attr {
+	uint64_t fs, net, scoped;
+};
+
+int sandbox_begin(struct sandbox *s, struct err *e)
 {
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : err_errno(e, "PR_SET_NO_NEW_PRIVS");
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	struct ruleset_attr attr = { .fs = ACCESS_ALL_1 };
+
+	*s = (struct sandbox){ .ruleset = -1 };
+	if (abi < 1) /* not in this kernel, or switched off */
+		return 0;
+	if (abi >= 2)
+		attr.fs |= ACCESS_REFER;
+	if (abi >= 3)
+		attr.fs |= ACCESS_TRUNCATE;
+	if (abi >= 4)
+		attr.net = NET_ALL;
+	if (abi >= 6)
+		attr.scoped = SCOPE_ALL;
+	s->ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
+	if (s->ruleset < 0)
+		return err_errno(e, "landlock_create_ruleset");
+	s->handled = attr.fs;
+	return 0;
 }
 
-#ifdef SYS_landlock_create_ruleset
-
-/* Bits of later kernels than the headers may be. */
-#define ACCESS_REFER (1ULL << 13)    /* Landlock ABI 2 */
-#define ACCESS_TRUNCATE (1ULL << 14) /* 3 */
-#define ACCESS_ALL_1 ((1ULL << 13) - 1)
-
-static int add_rule(int ruleset, const char *path, __u64 allowed, struct err *e)
+static uint64_t access_of(unsigned may)
 {
-	struct landlock_path_beneath_attr rule = { .allowed_access = allowed };
+	uint64_t a = 0;
+
+	if (may & SANDBOX_READ)
+		a |= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+	if (may & SANDBOX_RUN)
+		a |= LANDLOCK_ACCESS_FS_EXECUTE;
+	if (may & SANDBOX_WRITE)
+		a |= LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | ACCESS_TRUNCATE;
+	if (may & SANDBOX_REMOVE)
+		a |= LANDLOCK_ACCESS_FS_REMOVE_FILE;
+	if (may & SANDBOX_FOLDERS)
+		a |= LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR;
+	return a;
+}
+
+int sandbox_allow(struct sandbox *s, const char *path, unsigned may, struct err *e)
+{
+	struct landlock_path_beneath_attr rule = { .allowed_access = access_of(may) & s->handled };
+	struct stat st;
 	int rc = -1;
 
-	rule.parent_fd = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	if (s->ruleset < 0)
+		return 0;
+	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
 	if (rule.parent_fd < 0)
-		return err_errno(e, "%s", path);
-	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
-		err_errno(e, "landlock_add_rule");
+		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
+	if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		rule.allowed_access &= ACCESS_OF_FILES;
+	if (syscall(SYS_landlock_add_rule, s->ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
+		err_errno(e, "landlock_add_rule: %s", path);
 	else
 		rc = 0;
 	close(rule.parent_fd);
 	return rc;
 }
 
-int sandbox_files(const char *file, const char *folder, struct err *e)
+int sandbox_enter(struct sandbox *s, struct err *e)
 {
-	struct landlock_ruleset_attr attr = { .handled_access_fs = ACCESS_ALL_1 };
-	__u64 in_folder = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE |
-			  LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE;
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	int ruleset, rc = -1;
+	int rc = 1;
 
-	if (abi < 1) /* not in this kernel, or switched off */
+	if (s->ruleset < 0)
 		return 0;
-	if (abi >= 2)
-		attr.handled_access_fs |= ACCESS_REFER;
-	if (abi >= 3) {
-		attr.handled_access_fs |= ACCESS_TRUNCATE;
-		in_folder |= ACCESS_TRUNCATE;
-	}
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
-	if (ruleset < 0)
-		return err_errno(e, "landlock_create_ruleset");
-	if (add_rule(ruleset, file, LANDLOCK_ACCESS_FS_READ_FILE, e) != 0 || add_rule(ruleset, folder, in_folder, e) != 0 ||
-	    no_new_privileges(e) != 0)
-		goto out;
-	if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
-		err_errno(e, "landlock_restrict_self");
-	else
-		rc = 0;
-out:
-	close(ruleset);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_landlock_restrict_self, s->ruleset, 0) != 0)
+		rc = err_errno(e, "landlock_restrict_self");
+	sandbox_end(s);
 	return rc;
 }
 
-#else /* headers before Linux 5.13 */
-
-int sandbox_files(const char *file, const char *folder, struct err *e)
+void sandbox_end(struct sandbox *s)
 {
-	(void)file;
-	(void)folder;
-	return no_new_privileges(e);
+	if (s->ruleset >= 0)
+		close(s->ruleset);
+	s->ruleset = -1;
+}
+
+#else /* headers before Linux 5.13, or sanitizers */
+
+int sandbox_begin(struct sandbox *s, struct err *e)
+{
+	(void)e;
+	*s = (struct sandbox){ .ruleset = -1 };
+	return 0;
+}
+
+int sandbox_allow(struct sandbox *s, const char *path, unsigned may, struct err *e)
+{
+	(void)s, (void)path, (void)may, (void)e;
+	return 0;
+}
+
+int sandbox_enter(struct sandbox *s, struct err *e)
+{
+	(void)s, (void)e;
+	return 0;
+}
+
+void sandbox_end(struct sandbox *s)
+{
+	(void)s;
 }
 
 #endif
 
-#if defined(__x86_64__)
+/* --- calls --- */
+
+#if defined ANKISYNC_SANITIZE
+#elif defined __x86_64__
 #define OWN_ARCH AUDIT_ARCH_X86_64
-#elif defined(__i386__)
+#elif defined __i386__
 #define OWN_ARCH AUDIT_ARCH_I386
-#elif defined(__aarch64__)
+#elif defined __aarch64__
 #define OWN_ARCH AUDIT_ARCH_AARCH64
-#elif defined(__arm__)
+#elif defined __arm__
 #define OWN_ARCH AUDIT_ARCH_ARM
-#elif defined(__riscv) && __riscv_xlen == 64
+#elif defined __riscv && __riscv_xlen == 64
 #define OWN_ARCH AUDIT_ARCH_RISCV64
 #endif
 
 #ifdef OWN_ARCH
 
 /* Deny what is never needed, rather than allow what libraries of today happen to call. */
-#define DENY(name) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
+static const int never[] = {
+	SYS_socketpair, SYS_bind, SYS_listen,
+	SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_pidfd_open, SYS_pidfd_getfd, SYS_pidfd_send_signal, SYS_kcmp,
+	SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd,
+	SYS_keyctl, SYS_add_key, SYS_request_key,
+	SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_fsopen, SYS_fsconfig, SYS_fsmount,
+	SYS_fspick, SYS_open_tree, SYS_move_mount, SYS_open_by_handle_at,
+	SYS_memfd_create, SYS_shmget, SYS_msgget, SYS_mq_open,
+	SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct,
+	SYS_quotactl, SYS_personality,
+};
 
-int sandbox_calls(struct err *e)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCH, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-#ifdef __x86_64__
-		/* The x32 numbers of the same calls. */
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-#endif
-		DENY(execve), DENY(execveat), DENY(clone), DENY(clone3),
+static const int never_alone[] = {
+	SYS_execve, SYS_execveat, SYS_clone, SYS_clone3,
 #ifdef SYS_fork
-		DENY(fork), DENY(vfork),
+	SYS_fork, SYS_vfork,
 #endif
-		DENY(socket), DENY(socketpair), DENY(connect), DENY(bind), DENY(listen), DENY(sendto), DENY(sendmsg),
-		DENY(ptrace), DENY(process_vm_readv), DENY(process_vm_writev), DENY(pidfd_open), DENY(pidfd_getfd),
-		DENY(kill), DENY(tkill), DENY(pidfd_send_signal), DENY(prctl), DENY(setrlimit), DENY(prlimit64),
-		DENY(io_uring_setup), DENY(io_uring_enter), DENY(io_uring_register), DENY(bpf), DENY(perf_event_open),
-		DENY(userfaultfd), DENY(keyctl), DENY(add_key), DENY(request_key), DENY(unshare), DENY(setns), DENY(mount),
-		DENY(umount2), DENY(pivot_root), DENY(chroot), DENY(open_by_handle_at), DENY(memfd_create), DENY(shmget),
-		DENY(msgget), DENY(mq_open),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { sizeof filter / sizeof *filter, filter };
+	SYS_kill, SYS_tkill, SYS_prctl, SYS_setrlimit, SYS_prlimit64, SYS_sendto, SYS_sendmsg,
+};
 
-	if (no_new_privileges(e) != 0)
-		return -1;
+#define NAMESPACES 0x7e020000U /* CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET */
+#define ALLOW SECCOMP_RET_ALLOW
+#define REFUSE(number) (SECCOMP_RET_ERRNO | (number))
+
+struct program {
+	struct sock_filter ops[192];
+	unsigned short n;
+};
+
+static void op(struct program *p, uint16_t code, uint32_t k, uint8_t if_true, uint8_t if_false)
+{
+	p->ops[p->n++] = (struct sock_filter){ code, if_true, if_false, k };
+}
+
+static void load(struct program *p, size_t offset)
+{
+	op(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+static void answer(struct program *p, uint32_t what)
+{
+	op(p, BPF_RET | BPF_K, what, 0, 0);
+}
+
+static void refuse(struct program *p, int call, int error)
+{
+	op(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1);
+	answer(p, REFUSE((uint32_t)error));
+}
+
+/* Allowed if the comparison of its first argument is true or false, as `wanted` says. All of OWN_ARCH are little-endian. */
+static void refuse_unless(struct program *p, int call, uint16_t comparison, uint32_t with, bool wanted)
+{
+	op(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 4);
+	load(p, offsetof(struct seccomp_data, args));
+	op(p, BPF_JMP | BPF_K | comparison, with, wanted, !wanted);
+	answer(p, REFUSE(EPERM));
+	answer(p, ALLOW);
+}
+
+int sandbox_calls(unsigned flags, struct err *e)
+{
+	struct program p = { .n = 0 };
+	struct sock_fprog program;
+
+	load(&p, offsetof(struct seccomp_data, arch));
+	op(&p, BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCH, 1, 0);
+	answer(&p, SECCOMP_RET_KILL_PROCESS);
+	load(&p, offsetof(struct seccomp_data, nr));
+#ifdef __x86_64__
+	/* The x32 numbers of the same calls. */
+	op(&p, BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1);
+	answer(&p, REFUSE(EPERM));
+#endif
+	for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+		refuse(&p, never[i], EPERM);
+	for (size_t i = 0; flags & SANDBOX_ALONE && i < sizeof never_alone / sizeof *never_alone; i++)
+		refuse(&p, never_alone[i], EPERM);
+	if (flags & SANDBOX_SYSLOG) {
+		refuse_unless(&p, SYS_socket, BPF_JEQ, AF_UNIX, true);
+	} else {
+		refuse(&p, SYS_socket, EPERM);
+		refuse(&p, SYS_connect, EPERM);
+	}
+	/* A filter cannot see the flags of clone3. libc then falls back to clone, for threads too. */
+	refuse(&p, SYS_clone3, ENOSYS);
+	refuse_unless(&p, SYS_clone, BPF_JSET, NAMESPACES, false);
+	answer(&p, ALLOW);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return err_errno(e, "PR_SET_NO_NEW_PRIVS");
+	program = (struct sock_fprog){ p.n, p.ops };
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0)
-		return 0;
+		return 1;
 	return errno == EINVAL || errno == ENOSYS ? 0 : err_errno(e, "PR_SET_SECCOMP"); /* a kernel without it */
 }
 
 #else
 
-int sandbox_calls(struct err *e)
+int sandbox_calls(unsigned flags, struct err *e)
 {
-	(void)e;
+	(void)flags, (void)e;
 	return 0;
 }
 
-#endif
 #endif

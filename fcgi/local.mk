@@ -2,6 +2,7 @@
 noinst_LIBRARIES += fcgi/libworker.a
 fcgi_libworker_a_SOURCES = \
 	fcgi/check.c fcgi/check.h \
+	fcgi/confine.c fcgi/confine.h \
 	fcgi/form.c fcgi/form.h \
 	fcgi/header.c fcgi/header.h \
 	fcgi/multipart.c fcgi/multipart.h \
@@ -35,9 +36,13 @@ tests_unit_test_fcgi_serve_SOURCES = tests/unit/test-fcgi-serve.c
 tests_unit_test_fcgi_serve_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS) $(ZSTD_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_fcgi_serve_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS) $(TEST_LIBS)
 
-# The worker with a core that does as it is told, for tests/web. Not built by default.
-EXTRA_PROGRAMS += tests/web/fake-worker
-CLEANFILES += tests/web/fake-worker
+# The worker with a core that does as it is told, and a real one that leaves after some 40 requests, for tests/web. Not built
+# by default.
+EXTRA_PROGRAMS += tests/web/fake-worker tests/web/short-lived
+CLEANFILES += tests/web/fake-worker tests/web/short-lived
+tests_web_short_lived_SOURCES = fcgi/main.c fcgi/worker.c
+tests_web_short_lived_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS) -DLEAVE_AFTER_REQUESTS=40 -DLIVE_AT_LEAST_MS=300
+tests_web_short_lived_LDADD = fcgi/libworker.a $(CORE_LIBS) $(FCGI_LIBS)
 tests_web_fake_worker_SOURCES = fcgi/main.c tests/web/fake_core.c
 tests_web_fake_worker_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS)
 tests_web_fake_worker_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS)

@@ -35,7 +35,7 @@ static void fill_descriptors(void)
 		close(fd);
 }
 
-/* What a worker never needs is given up here, before the first request (hardening.md §2). */
+/* What not even opening files and socket needs; the rest goes in confine(). */
 static void give_up_rights(void)
 {
 	struct rlimit none = { 0, 0 };

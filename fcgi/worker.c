@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"
+#include "fcgi/confine.h"
 #include "fcgi/records.h"
 #include "fcgi/request.h"
 #include "fcgi/serve.h"
@@ -21,10 +22,16 @@ enum {
 	STALL_S = 30,                /* a peer that sends or takes nothing for so long is dropped */
 	REST_MS = 10000,             /* between two looks at what can be closed, while idle */
 	RESTS = 12,                  /* then there is nothing left to close */
-	LEAVE_AFTER_REQUESTS = 100000,
 	LEAVE_ABOVE_BYTES = 256 << 20,
-	LIVE_AT_LEAST_MS = 30000,
 };
+
+/* The tests build a worker with a shorter life. */
+#ifndef LEAVE_AFTER_REQUESTS
+#define LEAVE_AFTER_REQUESTS 100000
+#endif
+#ifndef LIVE_AT_LEAST_MS
+#define LIVE_AT_LEAST_MS 30000
+#endif
 
 static volatile sig_atomic_t asked_to_end, asked_to_reopen;
 
@@ -140,9 +147,14 @@ static void life_count(struct life *l, bool cut_off)
 		 cut_off ? "the storage is out of reach" : l->left ? "memory" : "age", (unsigned long long)(bytes >> 20));
 }
 
+/* Also while the signals are shut out. */
 static bool life_over(const struct life *l)
 {
-	return asked_to_end || (l->due && clock_mono_ms() - l->start_ms >= LIVE_AT_LEAST_MS);
+	sigset_t pending;
+
+	sigpending(&pending);
+	return asked_to_end || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT) || sigismember(&pending, SIGUSR1) ||
+	       (l->due && clock_mono_ms() - l->start_ms >= LIVE_AT_LEAST_MS);
 }
 
 /* --- connections --- */
@@ -182,8 +194,8 @@ static int pool_open(struct pool *p, struct err *e)
 	return 0;
 }
 
-/* The socket first: whoever connects from now on is to reach another worker (mod_fcgid has a socket for each). */
-static void pool_close(struct pool *p)
+/* Whoever connects from now on reaches another worker, or is told that this one is gone (mod_fcgid has a socket for each). */
+static void stop_listening(void)
 {
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -191,6 +203,11 @@ static void pool_close(struct pool *p)
 		dup2(nothing, LISTEN_FD);
 		close(nothing);
 	}
+}
+
+static void pool_close(struct pool *p)
+{
+	stop_listening();
 	for (size_t i = 0; i <= KEPT_MAX; i++)
 		FCGX_Free(&p->slots[i], 1);
 	if (p->ep >= 0)
@@ -309,8 +326,7 @@ static void read_rest(FCGX_Request *fcgx, struct body_source *body)
 	}
 }
 
-/* Returns whether the storage turned out to be out of reach. */
-static bool serve_request(struct server *s, struct pool *p, FCGX_Request *fcgx)
+static void serve_request(struct server *s, struct pool *p, struct life *life, FCGX_Request *fcgx)
 {
 	struct request rq;
 	struct err e = ERR_INIT;
@@ -322,20 +338,23 @@ static bool serve_request(struct server *s, struct pool *p, FCGX_Request *fcgx)
 	body_source_init(&body, fcgx->in, &rq);
 	record_sink_init(&out, fcgx);
 	serve(s, &rq, parsed, &e, &body.source, &out.sink, &served);
+	life_count(life, served.cut_off);
 	if (served.broken) {
 		break_off(fcgx);
-		return served.cut_off;
+		return;
 	}
 	if (record_sink_flush(&out, NULL) != 0 || out.failed) { /* half a record may be out: nothing can follow it */
 		FCGX_Free(fcgx, 1);
-		return served.cut_off;
+		return;
 	}
 	read_rest(fcgx, &body);
+	/* The web server may send the next request as soon as it has the end of this reply. */
+	if (life_over(life))
+		stop_listening();
 	FCGX_Finish_r(fcgx);
 	if (!body.ended) /* the rest of the body would be taken for the next request */
 		FCGX_Free(fcgx, 1);
 	pool_keep(p, fcgx);
-	return served.cut_off;
 }
 
 int worker_run(struct server *s, struct err *e)
@@ -351,6 +370,8 @@ int worker_run(struct server *s, struct err *e)
 	life_begin(&life);
 	if (pool_open(&pool, e) != 0)
 		got = -1;
+	else
+		confine(s);
 	while (got >= 0) {
 		FCGX_Request *fcgx;
 
@@ -360,7 +381,7 @@ int worker_run(struct server *s, struct err *e)
 		fcgx = pool_wait(&pool, rests < RESTS || life.due ? REST_MS : -1, &waiting);
 		got = fcgx ? accept_request(fcgx, e) : 0;
 		if (got > 0)
-			life_count(&life, serve_request(s, &pool, fcgx));
+			serve_request(s, &pool, &life, fcgx);
 		rests = got > 0 ? 0 : rests + 1;
 		server_rest(s);
 	}

@@ -149,13 +149,22 @@ static struct home *take_place(struct homes *hs)
  */
 static int check_users(const struct homes *hs, struct err *e)
 {
+	int error = errno, fd;
 	char users[PATH_MAX];
 	struct stat st;
 
-	if (errno != ENOENT && errno != ENOTDIR)
-		return err_errno(e, "%s/users", hs->base);
 	if (make_path(users, e, "%s/users", hs->base) != 0)
 		return -1;
+	if (error != ENOENT && error != ENOTDIR) {
+		fd = error == EACCES ? open(users, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+		if (fd < 0 && error == EACCES)
+			return err_set(e, ERR_CUT_OFF, "%s may not be opened (any more): was the disk mounted anew, or the folder"
+				       " replaced? A new worker may be luckier", users);
+		if (fd >= 0)
+			close(fd);
+		errno = error;
+		return err_errno(e, "%s: a user's folder", users);
+	}
 	if (stat(users, &st) == 0)
 		return 0;
 	return err_set(e, ERR_CUT_OFF, "%s is missing: is the disk mounted?", users);

@@ -219,6 +219,19 @@ static int set_sqlite(const char *dst, struct err *e)
 	return 0;
 }
 
+/* From here on there is one file to read, and one folder to work in. */
+static int give_up_rights(const char *src, const char *folder, struct err *e)
+{
+	struct sandbox box;
+	int rc = -1;
+
+	if (sandbox_begin(&box, e) == 0 && sandbox_allow(&box, src, SANDBOX_READ, e) == 0 &&
+	    sandbox_allow(&box, folder, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_REMOVE, e) == 0 && sandbox_enter(&box, e) >= 0)
+		rc = sandbox_calls(SANDBOX_ALONE, e) < 0 ? -1 : 0;
+	sandbox_end(&box);
+	return rc;
+}
+
 int importer_main(int argc, char **argv)
 {
 	struct import_result r = { 0 };
@@ -229,8 +242,7 @@ int importer_main(int argc, char **argv)
 		return ERR_INTERNAL;
 	}
 	if (set_limits(argv[2], &e) != 0 || set_sqlite(argv[3], &e) != 0 ||
-	    sandbox_files(argv[2], sqlite3_temp_directory, &e) != 0 || sandbox_calls(&e) != 0 ||
-	    import_file(argv[2], argv[3], &r, &e) != 0) {
+	    give_up_rights(argv[2], sqlite3_temp_directory, &e) != 0 || import_file(argv[2], argv[3], &r, &e) != 0) {
 		printf("%s\n", e.msg);
 		return (int)e.kind;
 	}

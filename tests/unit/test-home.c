@@ -1,10 +1,12 @@
 /* storage/home: folders, lock and slots across processes, keys, generations and what is swept. */
 #include "storage/home.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "storage/media.h"
 #include "tests/unit/test.h"
 
 struct place {
@@ -428,6 +430,43 @@ static void test_refuses_an_open_folder(void **state)
 	assert_int_equal(chmod(p->base, 0700), 0);
 }
 
+static int open_descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* Deleted and replaced files are on the disk for as long as somebody has them open. */
+static void test_unused_handles_are_closed(void **state)
+{
+	enum { BUSY = 10 };
+	struct place *p = *state;
+	int before = open_descriptors();
+	struct collection *c;
+	struct media *m;
+	struct err e = ERR_INIT;
+
+	for (int i = 0; i < 3; i++) {
+		struct home *h = make_home(p);
+
+		assert_int_equal(home_lock(h, &e), 0);
+		assert_int_equal(home_first_collection(h, &e), 0);
+		assert_int_equal(home_collection(h, &c, &e), 1);
+		assert_int_equal(home_media(h, true, &m, &e), 1);
+		home_unlock(h);
+	}
+	homes_rest(p->homes, 3600000);
+	assert_true(open_descriptors() > before + BUSY);
+	homes_rest(p->homes, 0);
+	assert_int_equal(open_descriptors(), before);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -445,6 +484,7 @@ int main(void)
 		T(test_sweep_spares_what_is_in_use),
 		T(test_old_names),
 		T(test_refuses_an_open_folder),
+		T(test_unused_handles_are_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

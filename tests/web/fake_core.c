@@ -4,11 +4,18 @@
  *
  *   echo    the payload                        count   {"bytes","sha1"} of the payload, read as a stream
  *   stream  so many bytes, as a stream         broken  the same, but it fails half-way
- *   sleep   so many ms, then {"pid"}           pid     {"pid"}
- *   refuse  fails with that error kind         unread  403 without reading the body
- *   grow    keeps so many MiB of memory
+ *   hold    {"pid"}, once the file go is there; makes the file held before it waits
+ *   pid     {"pid"}                            unread  403 without reading the body
+ *   refuse  fails with that error kind         grow    keeps so many MiB of memory
+ *   try     {"name":true if this worker can do it…}
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/digest.h"
 #include "base/json.h"
@@ -71,11 +78,58 @@ static int run_refuse(struct server *s, struct home *h, struct call *c, struct r
 	return err_set(e, (enum err_kind)number_of(c), "as told");
 }
 
-static int run_sleep(struct server *s, struct home *h, struct call *c, struct reply *r, struct err *e)
+static bool can_open(const char *folder, const char *name, int flags)
 {
-	(void)s, (void)h, (void)e;
-	usleep((useconds_t)number_of(c) * 1000);
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	fd = open(path, flags | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int run_hold(struct server *s, struct home *h, struct call *c, struct reply *r, struct err *e)
+{
+	const char *base = s->config->sync_base;
+
+	(void)h, (void)c;
+	if (!can_open(base, "held", O_CREAT | O_WRONLY))
+		return err_errno(e, "%s/held", base);
+	while (!can_open(base, "go", O_RDONLY))
+		usleep(5000);
 	return put_pid(r);
+}
+
+/* As the import child is started, but for what it does. */
+static bool can_run(const char *program)
+{
+	char *argv[] = { (char *)program, (char *)"--version", NULL }, *nothing[] = { NULL };
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		dup2(open("/dev/null", O_RDWR), STDOUT_FILENO);
+		execve(program, argv, nothing);
+		_exit(126);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+static int run_try(struct server *s, struct home *h, struct call *c, struct reply *r, struct err *e)
+{
+	struct rlimit files = { 0, 0 }, core = { 1, 1 };
+	const char *base = s->config->sync_base;
+
+	(void)h, (void)c, (void)e;
+	getrlimit(RLIMIT_NOFILE, &files);
+	getrlimit(RLIMIT_CORE, &core);
+	buf_printf(&r->body, "{\"write\":%d,\"itself\":%d,\"system files\":%d,\"beside\":%d,\"programs\":%d,\"sockets\":%d,"
+		   "\"many files\":%d,\"dump\":%d}", can_open(base, "written", O_CREAT | O_RDWR), can_run("/proc/self/exe"),
+		   can_open("/etc", "passwd", O_RDONLY), can_open(base, "../beside", O_CREAT | O_RDWR), can_run("/bin/true"),
+		   socket(AF_UNIX, SOCK_STREAM, 0) >= 0, files.rlim_cur > 512, core.rlim_max > 0);
+	return 0;
 }
 
 static int run_grow(struct server *s, struct home *h, struct call *c, struct reply *r, struct err *e)
@@ -147,11 +201,12 @@ static const struct method methods[] = {
 	{ "count", AREA_SYNC, METHOD_STREAM, 0, run_count },
 	{ "stream", AREA_SYNC, 0, 64, run_stream },
 	{ "broken", AREA_SYNC, 0, 64, run_broken },
-	{ "sleep", AREA_SYNC, 0, 64, run_sleep },
+	{ "hold", AREA_SYNC, 0, 64, run_hold },
 	{ "pid", AREA_SYNC, 0, 64, run_pid },
 	{ "refuse", AREA_SYNC, 0, 64, run_refuse },
 	{ "unread", AREA_SYNC, METHOD_STREAM, 0, run_unread },
 	{ "grow", AREA_SYNC, 0, 64, run_grow },
+	{ "try", AREA_SYNC, 0, 64, run_try },
 };
 
 const struct method *method_find(enum call_area area, struct slice name)
@@ -203,9 +258,8 @@ void reply_release(struct reply *r)
 
 int server_open(struct server *s, const struct config *config, struct err *e)
 {
-	(void)e;
 	*s = (struct server){ .config = config };
-	return 0;
+	return mkdir(config->sync_base, 0700) == 0 || errno == EEXIST ? 0 : err_errno(e, "%s", config->sync_base);
 }
 
 void server_close(struct server *s)

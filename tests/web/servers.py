@@ -1,6 +1,6 @@
 """
-The fake worker (fake_core.c) behind each web server, with the configurations of deploy/. As root, all of it runs as www-data:
-Apache refuses to be root, and the worker's files are its user's alone.
+The fake worker (fake_core.c), or a real one, behind each web server, with the configurations of deploy/. As root, all of it
+runs as www-data: Apache refuses to be root, and the worker's files are its user's alone.
 """
 import contextlib
 import fcntl
@@ -31,11 +31,18 @@ def free_port():
 
 
 @functools.cache
-def build_worker():
+def build_worker(name):
     with open(BUILD / ".lock", "w") as lock:  # as deploy/prepare.sh does it
         fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run(["make", "-s", "-C", BUILD, "tests/web/fake-worker"], check=True, stdout=subprocess.DEVNULL)
-    return BUILD / "tests/web/fake-worker"
+        subprocess.run(["make", "-s", "-C", BUILD, name], check=True, stdout=subprocess.DEVNULL)
+    return BUILD / name
+
+
+def until(condition):
+    deadline = time.time() + 60
+    while not condition():
+        assert time.time() < deadline
+        time.sleep(0.01)
 
 
 def children(pid):
@@ -49,15 +56,15 @@ def children(pid):
 
 
 class Server:
-    """Web server and workers, until stop(). `settings` go to the workers' configuration file."""
+    """Web server and workers, until stop(). Users u1:p1 … for a real one. `settings` go to the workers' configuration file."""
 
-    def __init__(self, kind, workers=2, **settings):
+    def __init__(self, kind, workers=2, program="tests/web/fake-worker", users=0, **settings):
         self.kind, self.workers = kind, workers
         self.port = free_port()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ankisync-web-"))
         self.log = self.folder / "log"
         self.worker = self.folder / "ankisync.fcgi"
-        shutil.copy2(build_worker(), self.worker)
+        shutil.copy2(build_worker(program), self.worker)
         self.conf = self.folder / "ankisync.conf"
         settings = {"SYNC_BASE": self.folder / "data", "LOG_LEVEL": "debug", "WORKERS": workers, **settings}
         self.conf.write_text("".join(f"{k} = {v}\n" for k, v in settings.items()))
@@ -68,9 +75,18 @@ class Server:
             for path in [self.folder, *self.folder.rglob("*")]:
                 os.chown(path, user.pw_uid, user.pw_gid)
             self.prefix = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-        self.processes = []
+        self.processes, self.started_workers = [], []
+        self.env = {
+            "ANKISYNC_LISTEN": "127.0.0.1", "ANKISYNC_PORT": str(self.port), "ANKISYNC_SOCKET": str(self.folder / "fcgi.sock"),
+            "ANKISYNC_SPOOL": str(self.folder / "spool"), "ANKISYNC_WORKER": str(self.worker), "ANKISYNC_CONF": str(self.conf),
+            "ANKISYNC_WORKERS": str(self.workers), "ANKISYNC_MODULES": MODULES,
+        }
         try:
-            self._start()
+            if users:
+                self._make_users(users)
+            if kind != "apache-fcgid":
+                self._start_workers()
+            self.start_web()
         except BaseException:
             self.stop()
             raise
@@ -82,18 +98,23 @@ class Server:
         self.processes.append(process)
         return process
 
-    def _start(self):
-        env = {"ANKISYNC_LISTEN": "127.0.0.1", "ANKISYNC_PORT": str(self.port), "ANKISYNC_SOCKET": str(self.folder / "fcgi.sock"),
-               "ANKISYNC_SPOOL": str(self.folder / "spool"), "ANKISYNC_WORKER": str(self.worker), "ANKISYNC_CONF": str(self.conf),
-               "ANKISYNC_WORKERS": str(self.workers), "ANKISYNC_MODULES": MODULES}
-        if self.kind != "apache-fcgid":
-            # No supervisor: a worker that ended stays ended, so that tests see it.
-            self.listener = socket.socket(socket.AF_UNIX)
-            self.listener.bind(env["ANKISYNC_SOCKET"])
-            os.chmod(env["ANKISYNC_SOCKET"], 0o666)
-            self.listener.listen(128)
-            for _ in range(self.workers):
-                self.add_worker()
+    def _make_users(self, count):
+        admin = self.folder / "ankisync-admin"
+        shutil.copy2(BUILD / "admin/ankisync-admin", admin)
+        env = {f"SYNC_USER{i}": f"u{i}:p{i}" for i in range(1, count + 1)}
+        subprocess.run([*self.prefix, admin, "user", "import-env"], env={"SYNC_BASE": str(self.folder / "data"), **env}, check=True)
+
+    def _start_workers(self):
+        """No supervisor: a worker that ended stays ended, so that tests see it."""
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.env["ANKISYNC_SOCKET"])
+        os.chmod(self.env["ANKISYNC_SOCKET"], 0o666)
+        self.listener.listen(128)
+        for _ in range(self.workers):
+            self.add_worker()
+
+    def start_web(self):
+        env = self.env
         conf = TOP / "deploy" / ("nginx.conf" if self.kind.startswith("nginx") else f"{self.kind}.conf")
         if self.kind == "lighttpd":
             self.web = self._spawn("lighttpd", "-D", "-f", conf, **env)
@@ -113,7 +134,7 @@ class Server:
             copy = self.folder / "apache.conf"
             copy.write_text(conf.read_text())
             self.web = self._spawn("apache2", "-DFOREGROUND", "-f", copy, **env)
-        deadline = time.time() + 20
+        deadline = time.time() + 60
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)) as s:
                 s.sendall(b"GET /health HTTP/1.0\r\n\r\n")
@@ -123,11 +144,22 @@ class Server:
                 raise RuntimeError(f"{self.kind} does not come up:\n{self.read_log()}")
             time.sleep(0.02)
 
+    def restart_web(self):
+        self.web.terminate()
+        self.web.wait(60)
+        self.processes.remove(self.web)
+        self.start_web()
+
+    def reload_web(self):
+        """Takes its configuration anew, without letting a request fall."""
+        self.web.send_signal(signal.SIGHUP if self.kind.startswith("nginx") else signal.SIGUSR1)
+
     def add_worker(self):
         with open(self.log, "ab") as log:
             process = subprocess.Popen([*self.prefix, str(self.worker), "-c", str(self.conf)], stdin=self.listener,
                                        stdout=log, stderr=log, env={})
         self.processes.append(process)
+        self.started_workers.append(process)
         return process
 
     def worker_pids(self):

@@ -5,11 +5,8 @@ import fcntl
 import os
 import pathlib
 import random
-import shutil
 import signal
 import sqlite3
-import subprocess
-import tempfile
 import threading
 import time
 
@@ -17,75 +14,17 @@ import pytest
 import zstandard
 
 import wire
-from servers import BUILD, TOP, children, free_port, is_worker
+from served import Served, User
+from servers import TOP, until
 from wire import Connection, ask, chunked, compress
 
-LIMIT_MIB = 3 * 20
 NOTES = 3500
-
-
-class Server:
-    def __init__(self, kind):
-        self.kind, self.port = kind, free_port()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ankisync-serve-"))
-        self.folder.chmod(0o711)  # as root, Apache and its workers are another user
-        self.base = self.folder / "base"
-        self.log = open(self.folder / "log", "wb")
-        env = {**os.environ, "PORT": str(self.port), "BASE": str(self.base), "WEB": kind, "WORKERS": "2", "NUSERS": "40",
-               "MAX_SYNC_PAYLOAD_MEGS": str(LIMIT_MIB // 3), "BUILD": str(BUILD)}
-        self.process = subprocess.Popen([TOP / "tests/serve"], env=env, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.users = iter(range(1, 41))
-        try:
-            while b"\nserving " not in b"\n" + self.read_log():
-                assert self.process.poll() is None, self.read_log().decode()
-                time.sleep(0.05)
-        except BaseException:
-            self.stop()
-            raise
-
-    def read_log(self):
-        return (self.folder / "log").read_bytes()
-
-    def worker_pids(self):
-        return [pid for pid in children(self.process.pid) if is_worker(pid, BUILD / "fcgi/ankisync.fcgi")]
-
-    def stop(self):
-        self.process.terminate()
-        status = self.process.wait()
-        self.log.close()
-        log = self.read_log().decode(errors="replace")
-        shutil.rmtree(self.folder)
-        assert status == 0, log
-        assert "Sanitizer" not in log and "runtime error" not in log, log
-
-
-class User:
-    """An account with nothing in it."""
-
-    def __init__(self, server):
-        number = next(server.users)
-        self.port = server.port
-        self.login = b'{"u":"u%d","p":"p%d"}' % (number, number)
-        self.key = ask(self.port, "/sync/hostKey", self.login).json["key"]
-        self.header = {**wire.HEADER, "k": self.key}
-        uid = self.key.split(".")[0]
-        self.home = server.base / "users" / uid[:2] / uid
-
-    def ask(self, method, payload=b"{}", **kw):
-        return ask(self.port, method, payload, header=self.header, **kw)
-
-    def meta(self, **kw):
-        return self.ask("/sync/meta", b'{"v":11,"cv":"test"}', **kw)
-
-    @property
-    def state(self):
-        meta = self.meta().json
-        return {key: meta[key] for key in ("mod", "scm", "usn", "empty")}
+LIMIT_MIB = 3 * 20
 
 
 @pytest.fixture(scope="module", params=["lighttpd", "nginx", "apache-proxy", "apache-fcgid"])
 def server(request):
-    s = Server(request.param)
+    s = Served(request.param, MAX_SYNC_PAYLOAD_MEGS=str(LIMIT_MIB // 3))
     yield s
     s.stop()
 
@@ -250,17 +189,17 @@ def test_sigterm_while_requests_wait(server, user):
     old = set(server.worker_pids())
     assert old  # mod_fcgid starts the second one when it is needed
     answers = []
+    slot = f":{(user.home / 'slot-0').stat().st_ino} "
     with open(user.home / "lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         thread = threading.Thread(target=lambda: answers.append(user.meta()))
         thread.start()
-        time.sleep(1)
+        until(lambda: slot in pathlib.Path("/proc/locks").read_text())  # whoever waits for the lock has a slot
         for pid in old:
             os.kill(pid, signal.SIGTERM)
-        time.sleep(1)
         # One waited for the lock, and still does.
-        busy = old & set(server.worker_pids())
-        assert len(busy) == 1 and not answers
+        until(lambda: len(old & set(server.worker_pids())) <= 1)
+        assert len(old & set(server.worker_pids())) == 1 and not answers
     thread.join()
     assert answers[0].json["cont"] is True
     while old & set(server.worker_pids()):

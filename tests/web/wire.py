@@ -72,6 +72,10 @@ class Connection:
         self.rest += piece
         return piece
 
+    def wait(self):
+        """Until the answer begins to come."""
+        assert self._more()
+
     def _take(self, n):
         """n bytes, or what there was when the connection ended."""
         while len(self.rest) < n and self._more():
