@@ -3,6 +3,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <zlib.h>
 
 #include "base/utf8.h"
 #include "format/names.h"
@@ -11,6 +12,7 @@ enum {
 	META_MAX_BYTES = 50 << 10,
 	MEMBER_NAME_MAX = 8,
 	END_BYTES = 22,               /* of the end record, without a comment */
+	ENTRY_BYTES = 46,             /* of the directory, without its name */
 	DIRECTORY_MAX_BYTES = 64 << 10,
 	READ_BYTES = 128 << 10,
 };
@@ -30,7 +32,7 @@ struct reading {
 	size_t n;      /* members but `_meta` */
 	size_t seen;   /* with `_meta` */
 	int64_t total; /* bytes unpacked */
-	struct buf meta;
+	struct buf meta, directory;
 	bool has_meta;
 };
 
@@ -59,7 +61,7 @@ static uint32_t little(const unsigned char *p, int bytes)
  * libarchive reads the whole directory at once, 300 bytes of memory for 46 of the zip, so a large one must not get there.
  * Clients write no comment and nothing behind it: then there is just one place where the end record can be.
  */
-static int check_directory(const struct spool *zip, struct err *e)
+static int read_directory(struct reading *r, const struct spool *zip, struct err *e)
 {
 	unsigned char end[END_BYTES];
 	uint64_t at;
@@ -79,9 +81,34 @@ static int check_directory(const struct spool *zip, struct err *e)
 		return bad(e, "of several parts, or with a comment");
 	if (entries > MEDIA_ZIP_MEMBERS_MAX)
 		return bad(e, "too many members");
-	if (size > DIRECTORY_MAX_BYTES || (uint64_t)offset + size != at)
+	if (size < ENTRY_BYTES || size > DIRECTORY_MAX_BYTES || (uint64_t)offset + size != at)
 		return bad(e, "the directory is not where it should be");
+	if (spool_read(zip, offset, buf_room(&r->directory, size), size, e) != 0)
+		return -1;
+	r->directory.len = size;
 	return 0;
+}
+
+/*
+ * The checksum that the directory gives for a member. libarchive is told not to compute it, since we need it of every file
+ * anyway: twice would be the dearest part of reading a zip.
+ */
+static int check_crc32(const struct reading *r, const char *name, uint32_t crc32, struct err *e)
+{
+	const unsigned char *at = (const void *)r->directory.data;
+	size_t left = r->directory.len, name_len = strlen(name);
+
+	while (left >= ENTRY_BYTES && memcmp(at, "PK\001\002", 4) == 0) {
+		size_t n = little(at + 28, 2), size = ENTRY_BYTES + n + little(at + 30, 2) + little(at + 32, 2);
+
+		if (size > left)
+			break;
+		if (n == name_len && memcmp(at + ENTRY_BYTES, name, n) == 0)
+			return little(at + 16, 4) == crc32 ? 0 : bad(e, "a member with a wrong checksum");
+		at += size;
+		left -= size;
+	}
+	return bad(e, "a member that the directory does not name");
 }
 
 static bool is_digits(const char *name)
@@ -145,6 +172,8 @@ static int read_meta(struct reading *r, struct err *e)
 	while ((rc = next_block(r, &p, &n, &so_far, e)) == 1)
 		if (so_far > META_MAX_BYTES || buf_append(&r->meta, p, n, NULL) != 0)
 			return bad(e, "_meta is too long");
+	if (rc == 0)
+		rc = check_crc32(r, meta_name, (uint32_t)crc32_z(0, (const void *)r->meta.data, r->meta.len), e);
 	return rc;
 }
 
@@ -169,7 +198,7 @@ static int read_file(struct reading *r, const char *name, struct err *e)
 		return -1;
 	m->content = (int)contents_put_count(r->put) - 1;
 	r->n++;
-	return 0;
+	return check_crc32(r, name, contents_put_content(r->put, (size_t)m->content)->crc32, e);
 }
 
 static int read_members(struct reading *r, struct err *e)
@@ -200,6 +229,8 @@ static int open_zip(struct reading *r, const struct spool *zip, struct err *e)
 		return err_set(e, ERR_INTERNAL, "zip: out of memory");
 	/* The streaming reader ignores the directory and sees symbolic links as files: this one only. */
 	if (archive_read_support_format_zip_seekable(r->a) != ARCHIVE_OK)
+		return archive_failed(r->a, e);
+	if (archive_read_set_format_option(r->a, "zip", "ignorecrc32", "1") != ARCHIVE_OK)
 		return archive_failed(r->a, e);
 	if (zip->fd < 0)
 		rc = archive_read_open_memory(r->a, zip->memory, (size_t)zip->bytes);
@@ -270,13 +301,15 @@ static int parse_meta(struct reading *r, struct media_upload *up, struct err *e)
 int media_zip_read(const struct spool *zip, const struct media_zip_limits *limits, struct contents_put *put,
 		   struct media_upload *up, struct err *e)
 {
-	struct reading r = { .limits = limits, .put = put, .meta = BUF_INIT(META_MAX_BYTES) };
+	struct reading r = { .limits = limits, .put = put, .meta = BUF_INIT(META_MAX_BYTES),
+			     .directory = BUF_INIT(DIRECTORY_MAX_BYTES) };
 	int rc = -1;
 
-	if (check_directory(zip, e) == 0 && open_zip(&r, zip, e) == 0 && read_members(&r, e) == 0)
+	if (read_directory(&r, zip, e) == 0 && open_zip(&r, zip, e) == 0 && read_members(&r, e) == 0)
 		rc = parse_meta(&r, up, e);
 	archive_read_free(r.a);
 	buf_release(&r.meta);
+	buf_release(&r.directory);
 	return rc;
 }
 
