@@ -45,12 +45,15 @@ struct call {
 	char user[64];            /* uid, "" before the key was found; for the log */
 };
 
+/* For level_max. Of hashes and names little goes; files of media are compressed already. */
+enum { LEVEL_HASHES = 1, LEVEL_FILES = -1 };
+
 struct reply {
 	struct buf body;          /* the payload, not compressed */
 	/* Or a stream (download, media): read to its end after the handler returned and every lock was let go. */
 	struct source *stream;
 	uint64_t stream_bytes;    /* exactly what the stream will give */
-	bool packed;              /* compressed already (media): compression would cost time and gain nothing */
+	int level_max;            /* of zstd, where a higher one costs more time than it gains; 0: as configured */
 	void (*stream_end)(struct reply *r); /* frees the stream; may be NULL */
 	void *stream_owner;
 };

@@ -76,6 +76,7 @@ int media_changes(struct server *s, struct home *h, struct call *c, struct reply
 	if (rc == 1)
 		rc = media_each(m, last_usn, CHANGES_MAX, print_change, &r->body, e);
 	buf_puts(&r->body, "],\"err\":\"\"}");
+	r->level_max = LEVEL_HASHES;
 out:
 	json_object_put(o);
 	return rc;
@@ -201,7 +202,7 @@ int media_download(struct server *s, struct home *h, struct call *c, struct repl
 	r->stream = media_pack_source(d.pack);
 	r->stream_owner = d.pack;
 	r->stream_end = end_download;
-	r->packed = true;
+	r->level_max = LEVEL_FILES;
 	d.pack = NULL;
 	rc = 0;
 out:

@@ -1,11 +1,7 @@
 /* See reply.h. */
 #include "fcgi/reply.h"
 
-
-enum {
-	ONE_SHOT_BYTES = 1 << 20,
-	PACKED_LEVEL = -1, /* finds out that there is nothing to gain five times as fast as 3 */
-};
+enum { ONE_SHOT_BYTES = 1 << 20 };
 
 int reply_status(enum err_kind kind)
 {
@@ -217,8 +213,8 @@ enum reply_end reply_send(struct sink *out, struct reply *r, int version, int le
 	struct source *from = &counted.source;
 	int rc;
 
-	if (r->packed && level > PACKED_LEVEL)
-		level = PACKED_LEVEL;
+	if (r->level_max && level > r->level_max)
+		level = r->level_max;
 	if (!r->stream) {
 		mem_source_init(&mem, buf_slice(&r->body));
 		from = &mem.source;
