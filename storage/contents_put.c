@@ -170,8 +170,8 @@ const struct content *contents_put_content(const struct contents_put *p, size_t 
 
 /* --- to the disk --- */
 
-/* All open files that are not on the disk yet. */
-static int sync_rest(struct contents_put *p, struct err *e)
+/* All open files that are not on the disk yet, and unless it is -1 their folder. */
+static int sync_rest(struct contents_put *p, int folder, struct err *e)
 {
 	int fds[CONTENTS_PUT_MAX];
 	size_t n = 0;
@@ -179,7 +179,7 @@ static int sync_rest(struct contents_put *p, struct err *e)
 	for (size_t i = 0; i < p->n; i++)
 		if (p->files[i].fd >= 0 && !p->files[i].synced)
 			fds[n++] = p->files[i].fd;
-	if (sync_files(fds, n, p->folder.path, e) != 0)
+	if (sync_files(fds, n, folder, p->folder.path, e) != 0)
 		return -1;
 	for (size_t i = 0; i < p->n; i++)
 		p->files[i].synced = p->files[i].synced || p->files[i].fd >= 0;
@@ -189,7 +189,7 @@ static int sync_rest(struct contents_put *p, struct err *e)
 int contents_put_sync(struct contents_put *p, struct err *e)
 {
 	p->bulk = sync_all_is_cheapest(p->n, p->bytes);
-	return p->bulk ? 0 : sync_rest(p, e);
+	return p->bulk ? 0 : sync_rest(p, -1, e);
 }
 
 /* Others may rely on the file that has the name, so its successor must be on the disk before it takes it. */
@@ -200,7 +200,7 @@ static int replace(struct contents_put *p, size_t i, const char *name, struct er
 
 	if (!f->temporary && make_temporary(p, i, e) != 0)
 		return -1;
-	if (!f->synced && sync_files(&f->fd, 1, p->folder.path, e) != 0)
+	if (!f->synced && sync_files(&f->fd, 1, -1, p->folder.path, e) != 0)
 		return -1;
 	f->synced = true;
 	temporary_name(p, i, temporary);
@@ -255,9 +255,7 @@ int contents_put_settle(struct contents_put *p, struct err *e)
 		return 0;
 	if (p->bulk)
 		return syncfs(p->folder.dirfd) == 0 ? 0 : err_errno(e, "%s: syncfs", p->folder.path);
-	if (sync_rest(p, e) != 0)
-		return -1;
-	return fsync(p->folder.dirfd) == 0 ? 0 : err_errno(e, "%s: fsync", p->folder.path);
+	return sync_rest(p, p->folder.dirfd, e);
 }
 
 void contents_put_undo(struct contents_put *p)

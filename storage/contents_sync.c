@@ -4,17 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
+#include <unistd.h>
 
 #include "storage/contents.h"
 
 enum {
 	MANY_FILES = 4,          /* from here on it is worth while to think */
 	STRANGE_KB = 8 << 10,    /* so much that is not ours may go to the disk with it */
-	THREADS = 8,
-	STACK_BYTES = 64 << 10,
 };
 
 static int assumed_quiet = -1;
@@ -61,59 +57,14 @@ void sync_hint(int fd)
 	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
-struct syncing {
-	const int *fds;
-	size_t n;
-	atomic_size_t next;
-	atomic_int error; /* an errno */
-};
-
-static void *sync_some(void *arg)
+int sync_files(const int *fds, size_t n, int folder, const char *what, struct err *e)
 {
-	struct syncing *s = arg;
-	size_t i;
+	int error = 0;
 
-	while ((i = atomic_fetch_add(&s->next, 1)) < s->n)
-		if (s->fds[i] >= 0 && fdatasync(s->fds[i]) != 0)
-			atomic_store(&s->error, errno);
-	return NULL;
-}
-
-/*
- * One after the other, 25 files wait for 25 flushes of the disk; at the same time they share a few. The threads do nothing
- * but this, and are gone when it returns. One that cannot be had is no error: there is always this one.
- */
-static void sync_together(struct syncing *s)
-{
-	pthread_t threads[THREADS];
-	pthread_attr_t attr;
-	sigset_t all, before;
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->n; i++)
-		sync_hint(s->fds[i]);
-	/* Signals are the worker's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	while (n < THREADS - 1 && n + 1 < s->n && pthread_create(&threads[n], &attr, sync_some, s) == 0)
-		n++;
-	pthread_attr_destroy(&attr);
-	sync_some(s);
-	while (n)
-		pthread_join(threads[--n], NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-int sync_files(const int *fds, size_t n, const char *what, struct err *e)
-{
-	struct syncing s = { .fds = fds, .n = n };
-
-	if (n >= MANY_FILES)
-		sync_together(&s);
-	else
-		sync_some(&s);
-	errno = atomic_load(&s.error);
-	return errno ? err_errno(e, "%s: new files: fdatasync", what) : 0;
+	if (n + (folder >= 0) > 1)
+		error = sync_at_once(fds, n, folder);
+	else if ((n ? fdatasync(fds[0]) : folder >= 0 ? fsync(folder) : 0) != 0)
+		error = errno;
+	errno = error;
+	return error ? err_errno(e, "%s: new files: sync", what) : 0;
 }

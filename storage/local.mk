@@ -8,6 +8,7 @@ storage_libstorage_a_SOURCES = \
 	storage/collection_priv.h \
 	storage/collection_sql.c \
 	storage/contents.c storage/contents.h \
+	storage/contents_aio.c \
 	storage/contents_put.c \
 	storage/contents_sync.c storage/contents_sync.h \
 	storage/export11.c storage/export11.h \
