@@ -40,9 +40,13 @@ static int note_row(void *arg, const struct media_row *row, struct err *e)
 		f->list = xrealloc(f->list, f->cap * sizeof *f->list);
 	}
 	file = &f->list[f->n++];
-	*file = (struct media_file){ xmalloc(row->name.len + 1), row->usn, row->changed_s, row->content };
+	*file = (struct media_file){ xmalloc(row->name.len + 1), row->usn, row->changed_s, row->content, NULL };
 	memcpy(file->name, row->name.p, row->name.len);
 	file->name[row->name.len] = 0;
+	if (row->data.p && f->with_data) {
+		file->data = xmalloc(row->data.len);
+		memcpy(file->data, row->data.p, row->data.len);
+	}
 	f->bytes += row->content.bytes;
 	return 0;
 }
@@ -53,7 +57,6 @@ int media_files_read(struct home *h, struct media_files *f)
 	struct media *m;
 	int rc = -1;
 
-	*f = (struct media_files){ 0 };
 	if (home_lock(h, &e) == 0) {
 		rc = home_media(h, false, &m, &e);
 		if (rc == 1)
@@ -65,8 +68,10 @@ int media_files_read(struct home *h, struct media_files *f)
 
 void media_files_release(struct media_files *f)
 {
-	for (size_t i = 0; i < f->n; i++)
+	for (size_t i = 0; i < f->n; i++) {
 		free(f->list[i].name);
+		free(f->list[i].data);
+	}
 	free(f->list);
 	*f = (struct media_files){ 0 };
 }
@@ -156,7 +161,7 @@ static void print_text(const struct media_files *f)
 
 static int media_list(struct admin *a, const struct args *args)
 {
-	struct media_files f;
+	struct media_files f = { 0 };
 	struct home *h;
 	int rc = media_home(a, args->words[0], &h);
 

@@ -14,13 +14,15 @@ struct media_file {
 	char *name;
 	int64_t usn, changed_s;
 	struct content content;
+	char *data; /* the content, where the index holds it and it was asked for; else NULL */
 };
 struct media_files {
+	bool with_data;
 	struct media_file *list;
 	size_t n, cap;
 	int64_t bytes;
 };
-/* Takes the user's lock for as long as it takes to read the index. 0, or an exit code with the message printed. */
+/* *f zeroed but for with_data. Takes the user's lock for as long as it takes to read the index. 0, or an exit code with the message printed. */
 int media_files_read(struct home *h, struct media_files *f);
 void media_files_release(struct media_files *f);
 

@@ -59,6 +59,20 @@ static int open_target(struct admin *a, struct export *x)
 }
 
 /* 0, or -1 with errno. */
+static int write_all(struct export *x, int to, const char *p, size_t n)
+{
+	for (size_t at = 0; at < n;) {
+		ssize_t put = write(to, p + at, n - at);
+
+		if (put < 0)
+			return -1;
+		at += (size_t)put;
+	}
+	x->done_bytes += (int64_t)n;
+	progress_show(&x->progress, x->done_bytes, x->files.bytes);
+	return 0;
+}
+
 static int copy(struct export *x, int from, int to)
 {
 	ssize_t got;
@@ -69,13 +83,8 @@ static int copy(struct export *x, int from, int to)
 				continue;
 			return -1;
 		}
-		for (ssize_t put, at = 0; at < got; at += put) {
-			put = write(to, x->piece + at, (size_t)(got - at));
-			if (put < 0)
-				return -1;
-		}
-		x->done_bytes += got;
-		progress_show(&x->progress, x->done_bytes, x->files.bytes);
+		if (write_all(x, to, x->piece, (size_t)got) != 0)
+			return -1;
 	}
 	return 0;
 }
@@ -95,7 +104,7 @@ static void export_one(struct export *x, const struct media_file *file)
 {
 	const struct timespec times[2] = { { .tv_sec = file->changed_s }, { .tv_sec = file->changed_s } };
 	struct err e = ERR_INIT;
-	int from = -1, to, rc = contents_get(&x->contents, &file->content, &from, &e);
+	int from = -1, to, rc = file->data ? 1 : contents_get(&x->contents, &file->content, &from, &e);
 
 	if (rc != 1) {
 		x->missing++;
@@ -103,7 +112,9 @@ static void export_one(struct export *x, const struct media_file *file)
 		return;
 	}
 	to = openat(x->dirfd, file->name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (to < 0 || copy(x, from, to) != 0) {
+	if (to >= 0)
+		rc = file->data ? write_all(x, to, file->data, (size_t)file->content.bytes) : copy(x, from, to);
+	if (to < 0 || rc != 0) {
 		x->failed++;
 		complain(x, file, strerror(errno));
 	}
@@ -114,12 +125,14 @@ static void export_one(struct export *x, const struct media_file *file)
 			complain(x, file, strerror(errno));
 		}
 	}
-	close(from);
+	if (from >= 0)
+		close(from);
 }
 
 int media_export(struct admin *a, const struct args *args)
 {
-	struct export x = { .path = args->words[1], .dirfd = -1, .contents = CONTENTS_INIT, .progress.what = "copying" };
+	struct export x = { .path = args->words[1], .dirfd = -1, .contents = CONTENTS_INIT, .progress.what = "copying",
+			    .files.with_data = true };
 	struct err e = ERR_INIT;
 	struct home *h;
 	int rc = admin_configure(a);

@@ -17,6 +17,7 @@ struct file {
 	size_t name_len;
 	struct content content;
 	uint32_t true_crc32;
+	bool in_row; /* it is no file, media.h */
 	enum state state;
 };
 
@@ -41,6 +42,25 @@ static struct slice name_of(const struct file *f)
 	return (struct slice){ f->name, f->name_len };
 }
 
+static void judge(struct file *f, const struct content *is)
+{
+	f->true_crc32 = is->crc32;
+	if (memcmp(is->sha1, f->content.sha1, SHA1_BYTES) != 0 || is->bytes != f->content.bytes)
+		f->state = DAMAGED;
+	else
+		f->state = is->crc32 == f->content.crc32 ? GOOD : BAD_CHECKSUM;
+}
+
+static void look_at_data(struct file *f, struct slice data)
+{
+	struct content is = { .bytes = (int64_t)data.len };
+
+	f->in_row = true;
+	sha1(data, is.sha1);
+	is.crc32 = (uint32_t)crc32_z(0, (const void *)data.p, data.len);
+	judge(f, &is);
+}
+
 static int note_row(void *arg, const struct media_row *row, struct err *e)
 {
 	struct checking *k = arg;
@@ -59,6 +79,8 @@ static int note_row(void *arg, const struct media_row *row, struct err *e)
 	f->name[row->name.len] = 0;
 	k->c->files++;
 	k->c->bytes += row->content.bytes;
+	if (row->data.p)
+		look_at_data(f, row->data);
 	return 0;
 }
 
@@ -145,11 +167,7 @@ static int look_at(struct checking *k, struct file *f, int64_t *done, struct err
 	*done = before + f->content.bytes;
 	if (rc != 0)
 		return -1;
-	f->true_crc32 = is.crc32;
-	if (memcmp(is.sha1, f->content.sha1, SHA1_BYTES) != 0 || is.bytes != f->content.bytes)
-		f->state = DAMAGED;
-	else
-		f->state = is.crc32 == f->content.crc32 ? GOOD : BAD_CHECKSUM;
+	judge(f, &is);
 	return 0;
 }
 
@@ -163,7 +181,9 @@ static int look_at_contents(struct checking *k, struct err *e)
 		return -1;
 	qsort(k->files, k->n, sizeof *k->files, by_hash);
 	for (size_t i = 0; i < k->n; i++) {
-		if (rc == 0)
+		if (k->files[i].in_row)
+			done += k->files[i].content.bytes;
+		else if (rc == 0)
 			k->files[i].state = MISSING;
 		else if (look_at(k, &k->files[i], &done, e) != 0)
 			return -1;
@@ -183,7 +203,9 @@ static int still_bad(struct checking *k, struct media *m, struct file *f, bool *
 		return rc;
 	if (row.deleted || memcmp(row.content.sha1, f->content.sha1, SHA1_BYTES) != 0)
 		return 0;
-	if (k->contents.dirfd >= 0 && look_at(k, f, &done, e) != 0)
+	if (row.data.p)
+		look_at_data(f, row.data);
+	else if (k->contents.dirfd >= 0 && look_at(k, f, &done, e) != 0)
 		return -1;
 	*bad = f->state != GOOD;
 	return 0;
@@ -198,7 +220,7 @@ static int settle(struct checking *k, struct media *m, struct file *f, struct sl
 		break;
 	case DAMAGED:
 		found(k, MEDIA_DAMAGED, name_of(f));
-		if (k->c->repair && contents_set_aside(&k->contents, f->content.sha1, e) != 0)
+		if (k->c->repair && !f->in_row && contents_set_aside(&k->contents, f->content.sha1, e) != 0)
 			return -1;
 		break;
 	default:

@@ -16,7 +16,7 @@ enum {
 };
 
 struct packed {
-	int fd;
+	int fd;                  /* -1: it is in `text` */
 	uint64_t left;           /* bytes of the file still to be read */
 	size_t head_end;         /* of its local header, in `text` */
 };
@@ -25,7 +25,7 @@ struct media_pack {
 	struct source source;
 	struct packed files[FILES_MAX];
 	size_t n, at;            /* which one is being read; n: the end of the text */
-	struct buf text;         /* all that is not in the files: headers, `_meta`, the directory */
+	struct buf text;         /* all that is not in the files: headers, short contents, `_meta`, the directory */
 	struct buf meta, directory;
 	size_t done;             /* of text */
 	uint64_t bytes;          /* written so far, while files are added */
@@ -141,7 +141,7 @@ struct media_pack *media_pack_new(void)
 	return p;
 }
 
-void media_pack_add(struct media_pack *p, struct slice name, const struct content *content, int fd)
+static void add(struct media_pack *p, struct slice name, const struct content *content, int fd, struct slice data)
 {
 	struct packed *f = &p->files[p->n];
 	char member[8];
@@ -149,11 +149,23 @@ void media_pack_add(struct media_pack *p, struct slice name, const struct conten
 	assert(p->n < FILES_MAX && content->bytes <= UINT32_MAX);
 	snprintf(member, sizeof member, "%zu", p->n);
 	put_member(p, member, content->crc32, (uint64_t)content->bytes);
-	*f = (struct packed){ .fd = fd, .left = (uint64_t)content->bytes, .head_end = p->text.len };
+	buf_put(&p->text, data.p, data.len);
+	*f = (struct packed){ .fd = fd, .left = fd < 0 ? 0 : (uint64_t)content->bytes, .head_end = p->text.len };
 	buf_puts(&p->meta, p->n++ ? ",\"" : "{\"");
 	buf_puts(&p->meta, member);
 	buf_puts(&p->meta, "\":");
 	json_put_str(&p->meta, name);
+}
+
+void media_pack_add(struct media_pack *p, struct slice name, const struct content *content, int fd)
+{
+	add(p, name, content, fd, SLICE(""));
+}
+
+void media_pack_add_data(struct media_pack *p, struct slice name, const struct content *content, struct slice data)
+{
+	assert((int64_t)data.len == content->bytes);
+	add(p, name, content, -1, data);
 }
 
 uint64_t media_pack_end(struct media_pack *p)
@@ -186,7 +198,8 @@ void media_pack_free(struct media_pack *p)
 	if (!p)
 		return;
 	for (size_t i = 0; i < p->n; i++)
-		close(p->files[i].fd);
+		if (p->files[i].fd >= 0)
+			close(p->files[i].fd);
 	buf_release(&p->text);
 	buf_release(&p->meta);
 	buf_release(&p->directory);

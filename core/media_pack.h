@@ -14,6 +14,8 @@ struct media_pack;
 struct media_pack *media_pack_new(void);
 /* The descriptor is the pack's from here on. At most CONTENTS_PUT_MAX files, each below 4 GiB. */
 void media_pack_add(struct media_pack *p, struct slice name, const struct content *content, int fd);
+/* One that is at hand: copied. */
+void media_pack_add_data(struct media_pack *p, struct slice name, const struct content *content, struct slice data);
 /* Nothing more comes: the length of the whole. */
 uint64_t media_pack_end(struct media_pack *p);
 /* A file that is shorter by now is ERR_DAMAGED half-way. */

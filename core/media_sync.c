@@ -127,12 +127,15 @@ static int add_file(struct download *d, struct slice name, struct err *e)
 		return -1;
 	if (rc == 0 || row.deleted)
 		return err_set(e, ERR_CONFLICT, "a file is asked for that is not there (any more): %.*s", (int)name.len, name.p);
-	rc = media_open(d->m, &row, &fd, e);
+	rc = row.data.p ? 1 : media_open(d->m, &row, &fd, e);
 	if (rc == 0)
 		d->lost[d->n_lost++] = name;
 	if (rc != 1)
 		return rc;
-	media_pack_add(d->pack, name, &row.content, fd);
+	if (row.data.p)
+		media_pack_add_data(d->pack, name, &row.content, row.data);
+	else
+		media_pack_add(d->pack, name, &row.content, fd);
 	d->bytes += row.content.bytes;
 	return 0;
 }

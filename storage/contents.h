@@ -1,5 +1,5 @@
 /*
- * The contents of a user's media files: each once, under its SHA-1, in the folder media/ of the home. put, open, stat,
+ * The contents of a user's media files but the shortest (media.h): each once, under its SHA-1, in the folder media/ of the home. put, open, stat,
  * delete, list: that is all the rest knows of where they lie, so that another store can take its place (design.md §10).
  * Which names they have for the user, and which are needed at all, is in media.db (media.h).
  *
@@ -42,6 +42,8 @@ int contents_put_write(struct contents_put *p, const void *data, size_t n, struc
 int contents_put_end(struct contents_put *p, struct err *e);
 size_t contents_put_count(const struct contents_put *p);
 const struct content *contents_put_content(const struct contents_put *p, size_t i);
+/* Its bytes, borrowed until contents_put_free, if they are in memory (most are); else p is NULL. */
+struct slice contents_put_memory(const struct contents_put *p, size_t i);
 
 /* The large ones go to the disk. Before the lock is taken, since it may take long. */
 int contents_put_sync(struct contents_put *p, struct err *e);

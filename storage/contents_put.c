@@ -33,7 +33,8 @@ struct contents_put {
 	size_t n, in_memory;     /* in_memory: bytes */
 	struct sha1_state *sha1; /* of the one between begin and end */
 	int64_t bytes;           /* of all */
-	bool bulk, changed;      /* bulk: one syncfs in `settle` is for all */
+	enum { UNDECIDED, EACH, ALL } way; /* to the disk; ALL: one syncfs in `settle` */
+	bool changed;
 };
 
 /* Files of a put are called tmp-<random>-<number>. */
@@ -168,17 +169,31 @@ const struct content *contents_put_content(const struct contents_put *p, size_t 
 	return &p->files[i].content;
 }
 
+struct slice contents_put_memory(const struct contents_put *p, size_t i)
+{
+	assert(i < p->n && !p->sha1);
+	return p->files[i].fd < 0 ? buf_slice(&p->files[i].memory) : (struct slice){ NULL, 0 };
+}
+
 /* --- to the disk --- */
 
-/* All open files that are not on the disk yet, and unless it is -1 their folder. */
-static int sync_rest(struct contents_put *p, int folder, struct err *e)
+/* Open files that are not on the disk yet. How many. */
+static size_t unsynced(const struct contents_put *p, int fds[CONTENTS_PUT_MAX])
 {
-	int fds[CONTENTS_PUT_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n; i++)
 		if (p->files[i].fd >= 0 && !p->files[i].synced)
 			fds[n++] = p->files[i].fd;
+	return n;
+}
+
+/* All of them, and unless it is -1 their folder. */
+static int sync_rest(struct contents_put *p, int folder, struct err *e)
+{
+	int fds[CONTENTS_PUT_MAX];
+	size_t n = unsynced(p, fds);
+
 	if (sync_files(fds, n, folder, p->folder.path, e) != 0)
 		return -1;
 	for (size_t i = 0; i < p->n; i++)
@@ -186,10 +201,20 @@ static int sync_rest(struct contents_put *p, int folder, struct err *e)
 	return 0;
 }
 
+static void decide(struct contents_put *p)
+{
+	if (p->way == UNDECIDED)
+		p->way = sync_all_is_cheapest(p->n, p->bytes) ? ALL : EACH;
+}
+
 int contents_put_sync(struct contents_put *p, struct err *e)
 {
-	p->bulk = sync_all_is_cheapest(p->n, p->bytes);
-	return p->bulk ? 0 : sync_rest(p, -1, e);
+	int fds[CONTENTS_PUT_MAX];
+
+	if (unsynced(p, fds) == 0)
+		return 0;
+	decide(p);
+	return p->way == ALL ? 0 : sync_rest(p, -1, e);
 }
 
 /* Others may rely on the file that has the name, so its successor must be on the disk before it takes it. */
@@ -253,7 +278,8 @@ int contents_put_settle(struct contents_put *p, struct err *e)
 {
 	if (!p->changed)
 		return 0;
-	if (p->bulk)
+	decide(p);
+	if (p->way == ALL)
 		return syncfs(p->folder.dirfd) == 0 ? 0 : err_errno(e, "%s: syncfs", p->folder.path);
 	return sync_rest(p, p->folder.dirfd, e);
 }

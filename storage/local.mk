@@ -47,7 +47,7 @@ tests_unit_test_importer_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-media
 tests_unit_test_media_SOURCES = tests/unit/test-media.c tests/unit/test.h
-tests_unit_test_media_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_media_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_media_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-accounts

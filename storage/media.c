@@ -16,13 +16,13 @@
 
 static const char schema[] =
 	"CREATE TABLE media (usn INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL," /* 0: deleted */
-	" sha1 BLOB, crc32 INTEGER, changed_s INTEGER NOT NULL);"
+	" sha1 BLOB, crc32 INTEGER, changed_s INTEGER NOT NULL, data BLOB);" /* data NULL: a file */
 	"CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), last_usn INTEGER NOT NULL, bytes INTEGER NOT NULL,"
 	" files INTEGER NOT NULL, swept_s INTEGER NOT NULL);"
 	"INSERT INTO meta VALUES (1, 0, 0, 0, 0);"
 	"PRAGMA user_version = 1";
 
-#define ROW "usn, name, bytes, sha1, crc32, changed_s"
+#define ROW "usn, name, bytes, sha1, crc32, changed_s, data"
 
 static const char *const texts[MEDIA_STMTS] = {
 	[MEDIA_BEGIN] = "BEGIN",
@@ -31,11 +31,11 @@ static const char *const texts[MEDIA_STMTS] = {
 	[MEDIA_META_SET] = "UPDATE meta SET last_usn = ?1, bytes = ?2, files = ?3, swept_s = ?4 WHERE id = 1",
 	[MEDIA_FIND] = "SELECT " ROW " FROM media WHERE name = ?1",
 	[MEDIA_AFTER] = "SELECT " ROW " FROM media WHERE usn > ?1 ORDER BY usn LIMIT ?2",
-	[MEDIA_ADD] = "INSERT INTO media (" ROW ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	[MEDIA_CHANGE] = "UPDATE media SET usn = ?1, bytes = ?3, sha1 = ?4, crc32 = ?5, changed_s = ?6 WHERE usn = ?7",
+	[MEDIA_ADD] = "INSERT INTO media (" ROW ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[MEDIA_CHANGE] = "UPDATE media SET usn = ?1, bytes = ?3, sha1 = ?4, crc32 = ?5, changed_s = ?6, data = ?7 WHERE usn = ?8",
 	[MEDIA_DROP] = "DELETE FROM media WHERE usn = ?1",
 	[MEDIA_LEAST] = "SELECT coalesce(min(usn), 0) FROM media",
-	[MEDIA_HASHES] = "SELECT sha1 FROM media WHERE bytes > 0",
+	[MEDIA_HASHES] = "SELECT sha1 FROM media WHERE bytes > 0 AND data IS NULL",
 	[MEDIA_RENUMBER] = "UPDATE media SET usn = usn + ?1",
 	[MEDIA_SUMS] = "SELECT coalesce(max(usn), 0), coalesce(sum(bytes), 0), count(*) FILTER (WHERE bytes > 0) FROM media",
 	[MEDIA_SET_CRC] = "UPDATE media SET crc32 = ?2 WHERE name = ?1",
@@ -102,6 +102,14 @@ static int start_meta(struct media *m, struct err *e)
 	return media_meta_set(m, &meta, e);
 }
 
+/* Indexes of earlier versions have files only. */
+static int add_data(struct media *m, struct err *e)
+{
+	if (sqlite3_table_column_metadata(m->sql.db, NULL, "media", "data", NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	return sql_exec(&m->sql, "ALTER TABLE media ADD COLUMN data BLOB", e);
+}
+
 static int open_index(struct media *m, const char *path, bool make, struct err *e)
 {
 	unsigned mode = home_rollback_journal(m->home) ? SQL_ROLLBACK : 0;
@@ -110,7 +118,7 @@ static int open_index(struct media *m, const char *path, bool make, struct err *
 
 	if (sql_open(&m->sql, path, mode | (make ? SQL_CREATE : 0), texts, MEDIA_STMTS, e) != 0)
 		return -1;
-	if (sql_make(&m->sql, schema, e) != 0 || media_meta_get(m, &meta, e) != 0)
+	if (sql_make(&m->sql, schema, e) != 0 || add_data(m, e) != 0 || media_meta_get(m, &meta, e) != 0)
 		return -1;
 	if (meta.swept_s == 0 && start_meta(m, e) != 0)
 		return -1;
@@ -259,7 +267,10 @@ static int read_row(sqlite3_stmt *st, struct media_row *row, struct err *e)
 	if (row->deleted)
 		return 0;
 	hash = sql_column(st, 3);
-	if (hash.len != SHA1_BYTES || row->content.bytes < 0)
+	if (sqlite3_column_type(st, 6) != SQLITE_NULL)
+		row->data = sql_column(st, 6);
+	if (hash.len != SHA1_BYTES || row->content.bytes < 0 ||
+	    (row->data.p && ((int64_t)row->data.len != row->content.bytes || row->data.len > MEDIA_SHORT_BYTES)))
 		return err_set(e, ERR_DAMAGED, MEDIA_DB ": row %lld makes no sense", (long long)row->usn);
 	memcpy(row->content.sha1, hash.p, SHA1_BYTES);
 	return 0;
@@ -277,6 +288,10 @@ int media_find(struct media *m, struct slice name, struct media_row *row, struct
 	if (rc == 1) {
 		rc = read_row(st, row, e) == 0 ? 1 : -1;
 		row->name = name;
+		if (rc == 1 && row->data.p) {
+			memcpy(m->found, row->data.p, row->data.len);
+			row->data.p = m->found;
+		}
 		sqlite3_reset(st);
 	}
 	return rc;
@@ -309,6 +324,6 @@ int media_open(struct media *m, const struct media_row *row, int *fd, struct err
 {
 	int rc = media_contents(m, e);
 
-	assert(!row->deleted);
+	assert(!row->deleted && !row->data.p);
 	return rc == 1 ? contents_get(&m->contents, &row->content, fd, e) : rc;
 }

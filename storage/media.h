@@ -1,5 +1,7 @@
 /*
- * A user's media index, media.db: which names there are, what they contain (contents.h), and in which order they changed.
+ * A user's media index, media.db: which names there are, what they contain, and in which order they changed. Contents are
+ * files of their own (contents.h), but for short ones (pictures of formulas, say), which would need a block and an inode for
+ * a few bytes, and a sync: they lie in their rows.
  * Names are values in a database only, never paths. Every change of a file gets a usn of its own, deletions stay as rows
  * for ever, and a usn is never used twice (protocol.md §5.2). Everything here needs the user's lock.
  */
@@ -16,6 +18,10 @@
 struct media;
 struct home;
 
+enum { MEDIA_SHORT_BYTES = 1024 };
+/* What is not longer than that lies in its row from now on. Tests choose; MEDIA_SHORT_BYTES from the start, and at most. */
+void media_assume_short(int64_t bytes);
+
 /*
  * The index of this home, opened or from the cache: 1; 0 when the user never had media (with `make`: it is made); -1.
  * Valid until home_unlock.
@@ -31,10 +37,11 @@ struct media_totals {
 int media_totals(struct media *m, struct media_totals *t, struct err *e);
 
 struct media_row {
-	struct slice name; /* borrowed; valid until the next call */
+	struct slice name; /* borrowed like `data`; valid until the next call */
 	int64_t usn, changed_s;
 	bool deleted;
 	struct content content; /* unless deleted */
+	struct slice data;      /* the content itself; p is NULL when it is a file */
 };
 /* Several questions between these two are cheaper than alone. Nothing may be changed between them. */
 int media_read_begin(struct media *m, struct err *e);
@@ -59,7 +66,7 @@ typedef int media_room_fn(void *arg, int64_t before, int64_t after, struct err *
 int media_apply(struct media *m, struct contents_put *put, const struct media_change *changes, size_t n, media_room_fn *room,
 		void *arg, int64_t *last_usn, struct err *e);
 
-/* A descriptor of what the row says: 1, 0 lost (no such file, or another length), -1. */
+/* A descriptor of what the row says, unless it holds it itself: 1, 0 lost (no such file, or another length), -1. */
 int media_open(struct media *m, const struct media_row *row, int *fd, struct err *e);
 /*
  * Forget files whose contents are lost, all or nothing: no deletion, no usn. Devices that still have one see at their next

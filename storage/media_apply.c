@@ -19,8 +19,17 @@ struct batch {
 	size_t n_left;
 };
 
+static int64_t short_bytes = MEDIA_SHORT_BYTES;
+
+void media_assume_short(int64_t bytes)
+{
+	assert(bytes <= MEDIA_SHORT_BYTES);
+	short_bytes = bytes;
+}
+
+/* `data`: the content itself, if it is to lie in the row. */
 static int write_row(struct batch *b, struct slice name, const struct media_row *old, const struct content *content,
-		     struct err *e)
+		     struct slice data, struct err *e)
 {
 	sqlite3_stmt *st = sql_stmt(&b->m->sql, old ? MEDIA_CHANGE : MEDIA_ADD, e);
 
@@ -30,7 +39,7 @@ static int write_row(struct batch *b, struct slice name, const struct media_row 
 		return err_set(e, ERR_INTERNAL, "media.db: clients know no usn above %lld", (long long)b->meta.totals.last_usn);
 	sqlite3_bind_int64(st, 1, ++b->meta.totals.last_usn);
 	if (old)
-		sqlite3_bind_int64(st, 7, old->usn);
+		sqlite3_bind_int64(st, 8, old->usn);
 	else
 		sql_bind_text(st, 2, name);
 	sqlite3_bind_int64(st, 3, content ? content->bytes : 0);
@@ -39,6 +48,8 @@ static int write_row(struct batch *b, struct slice name, const struct media_row 
 		sqlite3_bind_int64(st, 5, content->crc32);
 	}
 	sqlite3_bind_int64(st, 6, b->now_s);
+	if (data.p)
+		sql_bind_blob(st, 7, data);
 	b->changed = true;
 	return sql_run(&b->m->sql, st, e);
 }
@@ -47,15 +58,19 @@ static void leave_content(struct batch *b, const struct media_row *old)
 {
 	b->meta.totals.files--;
 	b->meta.totals.bytes -= old->content.bytes;
-	memcpy(b->left[b->n_left++].sha1, old->content.sha1, SHA1_BYTES);
+	if (!old->data.p)
+		memcpy(b->left[b->n_left++].sha1, old->content.sha1, SHA1_BYTES);
 }
 
 /* The same content again. Should its file be lost or cut, here is a new one. */
 static int check_old(struct batch *b, size_t i, const struct media_row *old, struct err *e)
 {
 	int64_t bytes, changed_s;
-	int rc = media_contents(b->m, e);
+	int rc;
 
+	if (old->data.p)
+		return 0;
+	rc = media_contents(b->m, e);
 	if (rc == 1)
 		rc = contents_stat(&b->m->contents, old->content.sha1, &bytes, &changed_s, e);
 	b->needed[i] = b->needed[i] || rc != 1 || bytes != old->content.bytes;
@@ -65,6 +80,7 @@ static int check_old(struct batch *b, size_t i, const struct media_row *old, str
 static int apply_one(struct batch *b, const struct media_change *change, struct err *e)
 {
 	const struct content *content = NULL;
+	struct slice data = { NULL, 0 };
 	struct media_row old;
 	int rc = media_find(b->m, change->name, &old, e);
 	bool had = rc == 1 && !old.deleted;
@@ -81,13 +97,15 @@ static int apply_one(struct batch *b, const struct media_change *change, struct 
 		assert(content->bytes > 0);
 		if (had && memcmp(old.content.sha1, content->sha1, SHA1_BYTES) == 0)
 			return check_old(b, i, &old, e);
-		b->needed[i] = true;
+		if (content->bytes <= short_bytes)
+			data = contents_put_memory(b->put, i);
+		b->needed[i] = b->needed[i] || !data.p;
 		b->meta.totals.files++;
 		b->meta.totals.bytes += content->bytes;
 	}
 	if (had)
 		leave_content(b, &old);
-	return write_row(b, change->name, rc == 1 ? &old : NULL, content, e);
+	return write_row(b, change->name, rc == 1 ? &old : NULL, content, data, e);
 }
 
 static int apply_all(struct batch *b, const struct media_change *changes, size_t n, media_room_fn *room, void *arg,

@@ -39,6 +39,7 @@ struct media {
 	dev_t dev;
 	ino_t ino;
 	struct contents contents; /* dirfd -1 while there is no folder */
+	char found[MEDIA_SHORT_BYTES]; /* the data of the row that media_find gave */
 	bool broken;              /* a commit failed: what is on the disk must be read anew */
 	bool large_job;
 };

@@ -296,7 +296,7 @@ static int send_media(struct client *c, int from, int to, bool with_ack)
 	for (int i = from; i <= to; i++, n++) {
 		snprintf(names[n], sizeof names[n], "%zu", n);
 		memset(data[n], 'a' + i, sizeof data[n]);
-		parts[n] = (struct zip_part){ .name = names[n], .data = data[n], .len = (size_t)(1000 + 100 * i) };
+		parts[n] = (struct zip_part){ .name = names[n], .data = data[n], .len = (size_t)(i % 5 ? 1000 + 100 * i : 20 * i) };
 		buf_printf(&meta, "[\"file%d.jpg\",\"%zu\"],", i == from && from > 1 ? 1 : i, n);
 	}
 	buf_puts(&meta, from > 1 ? "[\"file2.jpg\",null]]" : "[\"nothing.jpg\",null]]");

@@ -23,7 +23,7 @@ import power
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BUILD", TOP / "build"))
 PROGRAM = BUILD / "tests" / "faults" / "media-faults"
-SCENARIOS = ["first", "few", "many", "bulk", "large", "deletion"]
+SCENARIOS = ["first", "few", "many", "bulk", "short", "mixed", "large", "deletion"]
 
 
 def call(*words: object) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,8 @@ from referee.device import Device
 from referee.wire import Wire
 from served import Served
 
-FILES = {f"file {number}.txt": f"content {number}".encode() for number in range(40)}
+# Most are files of the server's, too; the last ones are so short that they lie in its index.
+FILES = {f"file {number}.txt": f"content {number:04} ".encode() * (100 if number < 35 else 1) for number in range(40)}
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_nothing_there(server: Served, user: str, tmp_path: Path) -> None:
 def test_lost_and_damaged_files(server: Served, user: str, devices: tuple[Device, Device]) -> None:
     server.content(user, FILES["file 3.txt"]).unlink()
     damaged = server.content(user, FILES["file 4.txt"])
-    damaged.write_bytes(b"content X")
+    damaged.write_bytes(b"contents! " * 130)
     server.content(user, FILES["file 5.txt"]).write_bytes(b"")
     found = server.admin("media", "check", user, status=65)
     assert "missing: file 3.txt" in found and "damaged: file 4.txt" in found and "damaged: file 5.txt" in found

@@ -216,7 +216,7 @@ def test_hostile_zips(server: Served, user: str, wire: Wire) -> None:
             archive.writestr("_meta", json.dumps(meta))
         return out.getvalue()
 
-    good = packed([("0", b"good" * 100, zipfile.ZIP_DEFLATED)], [["good", "0"]])
+    good = packed([("0", b"good" * 300, zipfile.ZIP_DEFLATED)], [["good", "0"]])
     assert wire.media("uploadChanges", good).status == 200
     bad = [
         packed([("0", b"x", 0)], [["../../../evil", "0"]]),
@@ -236,6 +236,6 @@ def test_hostile_zips(server: Served, user: str, wire: Wire) -> None:
     ]
     for number, body in enumerate(bad):
         assert wire.media("uploadChanges", body).status == 400, number
-    assert server.list(user) == {"good": hashlib.sha1(b"good" * 100).hexdigest()}
-    assert [path.name for path in (server.home(user) / "media").iterdir()] == [hashlib.sha1(b"good" * 100).hexdigest()]
+    assert server.list(user) == {"good": hashlib.sha1(b"good" * 300).hexdigest()}
+    assert [path.name for path in (server.home(user) / "media").iterdir()] == [hashlib.sha1(b"good" * 300).hexdigest()]
     server.check(user)

@@ -447,6 +447,24 @@ static void test_download_outlives_the_file(void **state)
 	buf_release(&c.payload);
 }
 
+static void test_short_and_long(void **state)
+{
+	struct place *p = *state;
+	char large[3000], want[3100];
+
+	memset(large, 'l', sizeof large - 1);
+	large[sizeof large - 1] = 0;
+	media_assume_short(MEDIA_SHORT_BYTES);
+	UPLOAD(p, { "0", "first" }, { "1", large }, { "2", "third" }, { "_meta", "[[\"a\",\"0\"],[\"b\",\"1\"],[\"c\",\"2\"]]" });
+	assert_int_equal(stored(p), 1);
+	assert_int_equal(ask(p, media_download, "{\"files\":[\"c\",\"b\",\"a\"]}"), 0);
+	media_assume_short(0);
+	assert_true(holds(p, "{\"0\":\"c\",\"1\":\"b\",\"2\":\"a\"}"));
+	/* Each right behind the header of its member. */
+	snprintf(want, sizeof want, "1%s", large);
+	assert_true(holds(p, "0third") && holds(p, want) && holds(p, "2first"));
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -462,7 +480,9 @@ int main(void)
 		CASE(test_lost_file),
 		CASE(test_download_limit),
 		CASE(test_download_outlives_the_file),
+		CASE(test_short_and_long),
 	};
 
+	media_assume_short(0); /* few bytes make a file, too */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

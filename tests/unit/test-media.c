@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "storage/sql.h"
 #include "tests/unit/test.h"
 
 struct place {
@@ -620,6 +621,93 @@ static void test_sizes(void **state)
 	free(back);
 }
 
+/* What `name` holds, if it lies in its row; "" when it is a file. */
+static const char *in_row(struct place *p, const char *name)
+{
+	static char text[MEDIA_SHORT_BYTES + 1];
+	struct media_row row;
+
+	assert_int_equal(home_lock(p->home, &p->e), 0);
+	assert_int_equal(media_find(index_of(p, p->home), slice_of(name), &row, &p->e), 1);
+	home_unlock(p->home);
+	memcpy(text, row.data.len ? row.data.p : "", row.data.len);
+	text[row.data.len] = 0;
+	return text;
+}
+
+static void test_short_contents(void **state)
+{
+	struct place *p = *state;
+	char at_most[MEDIA_SHORT_BYTES + 1], more[MEDIA_SHORT_BYTES + 2];
+	struct media_swept swept;
+	int64_t usn = -1;
+
+	memset(at_most, 'x', sizeof at_most);
+	at_most[MEDIA_SHORT_BYTES] = 0;
+	memset(more, 'x', sizeof more);
+	more[MEDIA_SHORT_BYTES + 1] = 0;
+	media_assume_short(MEDIA_SHORT_BYTES);
+	assert_int_equal(UPLOAD(p, { "a", "1" }, { "b", "1" }, { "c", at_most }, { "d", more }), 4);
+	assert_string_equal(in_row(p, "a"), "1");
+	assert_string_equal(in_row(p, "b"), "1");
+	assert_string_equal(in_row(p, "c"), at_most);
+	assert_string_equal(in_row(p, "d"), "");
+	assert_int_equal(files_in_folder(p), 1);
+	assert_totals(p, 4, 4, 3 + 2 * MEDIA_SHORT_BYTES);
+	/* The same again, another, shorter and longer than before, deleted. */
+	assert_int_equal(UPLOAD(p, { "a", "1" }, { "d", more }), 4);
+	assert_int_equal(UPLOAD(p, { "a", "22" }, { "b", NULL }, { "c", "long enough to be a file, if it were longer" }), 7);
+	assert_string_equal(in_row(p, "a"), "22");
+	assert_rows(p, p->home, 4, 10, "a=5:2,b=6:-,c=7:43");
+	more[0] = 'y';
+	assert_int_equal(UPLOAD(p, { "a", more }, { "d", "short" }), 9);
+	assert_string_equal(in_row(p, "a"), "");
+	assert_string_equal(in_row(p, "d"), "short");
+	assert_int_equal(files_in_folder(p), 2);
+	assert_int_equal(upload_to(p, p->home, (const struct file[]){ { "e", "12345" } }, 1, 10, &usn), -1);
+	assert_int_equal(p->e.kind, ERR_REFUSED);
+	/* The file that nobody needs is swept, and only that. */
+	assert_int_equal(home_lock(p->home, &p->e), 0);
+	ok(p, media_sweep(index_of(p, p->home), -10, &swept, &p->e));
+	home_unlock(p->home);
+	assert_int_equal(swept.files, 1);
+	assert_true(files_in_folder(p) == 1);
+	/* What became a file before, for whatever reason, stays one. */
+	media_assume_short(0);
+	assert_int_equal(UPLOAD(p, { "f", "a file" }), 10);
+	media_assume_short(MEDIA_SHORT_BYTES);
+	assert_int_equal(UPLOAD(p, { "f", "a file" }), 10);
+	assert_string_equal(in_row(p, "f"), "");
+	media_assume_short(0);
+}
+
+static void test_index_of_earlier_versions(void **state)
+{
+	struct place *p = *state;
+	struct homes *others;
+	struct home *other;
+	char path[PATH_MAX], uid[64];
+	struct sql s;
+
+	UPLOAD(p, { "a", "1" });
+	snprintf(uid, sizeof uid, "%s", home_uid(p->home));
+	snprintf(path, sizeof path, "%s/media.db", home_path(p->home));
+	homes_close(p->homes);
+	p->homes = open_homes(p->base, true);
+	if (sql_open(&s, path, 0, NULL, 0, &p->e) != 0 || sql_exec(&s, "ALTER TABLE media DROP COLUMN data", &p->e) != 0)
+		fail_msg("%s", p->e.msg);
+	sql_close(&s);
+	others = open_homes(p->base, false);
+	assert_int_equal(homes_get(p->homes, slice_of(uid), &p->home, &p->e), 1);
+	assert_int_equal(homes_get(others, slice_of(uid), &other, &p->e), 1);
+	media_assume_short(MEDIA_SHORT_BYTES);
+	assert_int_equal(UPLOAD(p, { "b", "22" }), 2);
+	media_assume_short(0);
+	assert_rows(p, other, 0, 10, "a=1:1,b=2:2");
+	assert_string_equal(in_row(p, "b"), "22");
+	homes_close(others);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -641,7 +729,10 @@ int main(void)
 		CASE(test_another_index_under_the_name),
 		CASE(test_unfinished_put),
 		CASE(test_sizes),
+		CASE(test_short_contents),
+		CASE(test_index_of_earlier_versions),
 	};
 
+	media_assume_short(0); /* few bytes make a file, too */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
