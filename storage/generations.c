@@ -121,11 +121,13 @@ static int64_t generation_of_name(const char *name)
 
 typedef void name_fn(struct home *h, const char *name, void *arg);
 
+/* -1 also when the list may have ended early: a sweep would take what it did not see for something else. */
 static int each_name(struct home *h, name_fn *fn, void *arg, struct err *e)
 {
 	int fd = openat(h->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
+	int rc = 0;
 
 	if (!dir) {
 		err_errno(e, "%s", h->path);
@@ -133,10 +135,17 @@ static int each_name(struct home *h, name_fn *fn, void *arg, struct err *e)
 			close(fd);
 		return -1;
 	}
-	while ((entry = readdir(dir)) != NULL)
+	for (;;) {
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry)
+			break;
 		fn(h, entry->d_name, arg);
+	}
+	if (errno)
+		rc = err_errno(e, "%s", h->path);
 	closedir(dir);
-	return 0;
+	return rc;
 }
 
 static void note_largest(struct home *h, const char *name, void *arg)
