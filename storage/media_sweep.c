@@ -137,7 +137,9 @@ int media_sweep(struct media *m, int64_t older_than_s, struct media_swept *swept
 
 static bool is_due(int64_t swept_s)
 {
-	return clock_now_s() - swept_s >= MEDIA_STRAY_S;
+	int64_t now_s = clock_now_s();
+
+	return now_s - swept_s >= MEDIA_STRAY_S || swept_s > now_s; /* the clock was ahead, perhaps by years */
 }
 
 static int sweep_once_a_day(struct home *h, struct err *e)

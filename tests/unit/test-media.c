@@ -471,6 +471,28 @@ static void test_sweep_once_a_day(void **state)
 	assert_true(is_stored(p, "x"));
 }
 
+/* A clock that was ahead for a while neither stops the sweep for as long nor lets it take what is young. */
+static void test_sweep_after_a_wrong_clock(void **state)
+{
+	struct place *p = *state;
+	int64_t now_ms = clock_now_ms();
+	char stray[PATH_MAX], young[PATH_MAX];
+
+	UPLOAD(p, { "a", "needed" });
+	clock_freeze_ms(now_ms + 400 * 86400000LL);
+	homes_rest(p->homes, 60000);
+	clock_freeze_ms(now_ms);
+	path_of(p, "nobody's", stray);
+	make_file(stray);
+	age(stray, MEDIA_STRAY_S + 5);
+	path_of(p, "nobody's yet", young);
+	make_file(young);
+	homes_rest(p->homes, 60000);
+	assert_int_not_equal(access(stray, F_OK), 0);
+	assert_int_equal(access(young, F_OK), 0);
+	assert_true(is_stored(p, "needed"));
+}
+
 static void test_lost_index(void **state)
 {
 	struct place *p = *state;
@@ -723,6 +745,7 @@ int main(void)
 		CASE(test_lost_content),
 		CASE(test_sweep),
 		CASE(test_sweep_once_a_day),
+		CASE(test_sweep_after_a_wrong_clock),
 		CASE(test_lost_index),
 		CASE(test_renumber),
 		CASE(test_two_workers),
