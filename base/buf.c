@@ -19,6 +19,12 @@ bool slice_eq_str(struct slice a, const char *s)
 	return slice_eq(a, slice_of(s));
 }
 
+void out_of_memory(void)
+{
+	fputs("ankisync: out of memory\n", stderr);
+	abort();
+}
+
 void *xmalloc(size_t n)
 {
 	return xrealloc(NULL, n);
@@ -28,20 +34,16 @@ void *xcalloc(size_t count, size_t size)
 {
 	void *p = calloc(count ? count : 1, size ? size : 1);
 
-	if (!p) {
-		fputs("ankisync: out of memory\n", stderr);
-		abort();
-	}
+	if (!p)
+		out_of_memory();
 	return p;
 }
 
 void *xrealloc(void *p, size_t n)
 {
 	p = realloc(p, n ? n : 1);
-	if (!p) {
-		fputs("ankisync: out of memory\n", stderr);
-		abort();
-	}
+	if (!p)
+		out_of_memory();
 	return p;
 }
 

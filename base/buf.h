@@ -57,6 +57,8 @@ struct slice buf_slice(const struct buf *b);
 /* The content as C string ("" for a never-used buffer). */
 const char *buf_str(const struct buf *b);
 
+/* Says so, and ends the process: also for libraries that could not get what they need. */
+void out_of_memory(void) __attribute__((noreturn));
 void *xmalloc(size_t n);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *p, size_t n);

@@ -10,7 +10,8 @@ static const EVP_MD *algorithm(EVP_MD **known, const char *name)
 {
 	if (!*known)
 		*known = EVP_MD_fetch(NULL, name, NULL);
-	assert(*known);
+	if (!*known)
+		out_of_memory();
 	return *known;
 }
 
@@ -30,9 +31,8 @@ static const EVP_MD *md_sha256(void)
 
 static void digest_once(const EVP_MD *md, struct slice s, uint8_t *out)
 {
-	int ok = EVP_Digest(s.len ? s.p : "", s.len, out, NULL, md, NULL);
-
-	assert(ok == 1);
+	if (EVP_Digest(s.len ? s.p : "", s.len, out, NULL, md, NULL) != 1)
+		out_of_memory();
 }
 
 void sha1(struct slice s, uint8_t out[SHA1_BYTES])
@@ -54,7 +54,8 @@ struct sha1_state *sha1_new(void)
 	struct sha1_state *s = xmalloc(sizeof *s);
 
 	s->ctx = EVP_MD_CTX_new();
-	assert(s->ctx && EVP_DigestInit_ex(s->ctx, md_sha1(), NULL) == 1);
+	if (!s->ctx || EVP_DigestInit_ex(s->ctx, md_sha1(), NULL) != 1)
+		out_of_memory();
 	return s;
 }
 

@@ -248,6 +248,8 @@ static int read_array(struct reader *r, int depth, struct json_object **out)
 	if (count_container(r, depth) != 0)
 		return -1;
 	*out = json_object_new_array_ext(18); /* a card; the wire's other rows are shorter */
+	if (!*out)
+		out_of_memory();
 	r->p++;
 	skip_space(r);
 	if (r->p < r->end && *r->p == ']') {
@@ -258,7 +260,7 @@ static int read_array(struct reader *r, int depth, struct json_object **out)
 		if (read_value(r, depth, &v) != 0)
 			return -1;
 		if (json_object_array_add(*out, v) != 0)
-			abort();
+			out_of_memory();
 		skip_space(r);
 		if (r->p == r->end)
 			return bad(r, "text ends in an array");
@@ -278,15 +280,17 @@ static void set_member(struct json_object *o, const char *key, struct json_objec
 
 	if (!json_object_object_get_ex(o, key, NULL)) {
 		if (json_object_object_add_ex(o, key, v, JSON_C_OBJECT_ADD_KEY_IS_NEW) != 0)
-			abort();
+			out_of_memory();
 		return;
 	}
 	json_object_object_add(o, key, v);
 	if (!json_object_object_get_ex(o, MARK, &twice)) {
 		twice = json_object_new_object();
-		json_object_object_add(o, MARK, twice);
+		if (!twice || json_object_object_add(o, MARK, twice) != 0)
+			out_of_memory();
 	}
-	json_object_object_add(twice, key, NULL);
+	if (json_object_object_add(twice, key, NULL) != 0)
+		out_of_memory();
 }
 
 static int read_object(struct reader *r, int depth, struct json_object **out)
@@ -298,6 +302,8 @@ static int read_object(struct reader *r, int depth, struct json_object **out)
 	if (count_container(r, depth) != 0)
 		return -1;
 	*out = json_object_new_object();
+	if (!*out)
+		out_of_memory();
 	r->p++;
 	skip_space(r);
 	if (r->p < r->end && *r->p == '}') {
@@ -376,7 +382,7 @@ static int read_value(struct reader *r, int depth, struct json_object **out)
 		json_object_put(*out);
 		*out = NULL;
 	} else if (!*out) {
-		abort(); /* json-c is out of memory */
+		out_of_memory();
 	}
 	return rc;
 }

@@ -83,10 +83,8 @@ struct gzip_source *gzip_source_new(struct source *from, uint64_t max_out)
 	s->source.read = gzip_read;
 	s->from = from;
 	s->max_out = max_out;
-	if (inflateInit2(&s->z, 15 + 16) != Z_OK) { /* gzip only */
-		fputs("ankisync: out of memory\n", stderr);
-		abort();
-	}
+	if (inflateInit2(&s->z, 15 + 16) != Z_OK) /* gzip only */
+		out_of_memory();
 	return s;
 }
 

@@ -87,10 +87,8 @@ void zstd_source_init(struct zstd_source *s, struct source *from, uint64_t max_o
 	assert(!decoder_owner);
 	if (!decoder)
 		decoder = ZSTD_createDCtx();
-	if (!decoder) {
-		fputs("ankisync: out of memory\n", stderr);
-		abort();
-	}
+	if (!decoder)
+		out_of_memory();
 	rc = ZSTD_DCtx_reset(decoder, ZSTD_reset_session_and_parameters);
 	assert(!ZSTD_isError(rc));
 	rc = ZSTD_DCtx_setParameter(decoder, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
@@ -117,10 +115,8 @@ static void encoder_reset(int level)
 	assert(!encoder_owner);
 	if (!encoder)
 		encoder = ZSTD_createCCtx();
-	if (!encoder) {
-		fputs("ankisync: out of memory\n", stderr);
-		abort();
-	}
+	if (!encoder)
+		out_of_memory();
 	rc = ZSTD_CCtx_reset(encoder, ZSTD_reset_session_and_parameters);
 	assert(!ZSTD_isError(rc));
 	rc = ZSTD_CCtx_setParameter(encoder, ZSTD_c_compressionLevel, level);

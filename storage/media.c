@@ -136,7 +136,7 @@ int home_media(struct home *h, bool make, struct media **m, struct err *e)
 
 	assert(h->locked);
 	home_file(h, MEDIA_DB, path);
-	if (h->media && !h->media->broken && is_file(h->media, path, &absent)) {
+	if (h->media && !h->media->broken && !h->media->sql.broken && is_file(h->media, path, &absent)) {
 		*m = h->media;
 		return 1;
 	}

@@ -50,7 +50,8 @@ int sql_err(struct sql *s, struct err *e, const char *what)
 		kind = ERR_FULL;
 	else if ((code & 0xff) == SQLITE_CANTOPEN)
 		kind = err_kind_of_errno(system);
-	if ((code & 0xff) == SQLITE_IOERR)
+	/* A file that could not be opened for writing at that moment is open for reading only. */
+	if ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_READONLY)
 		s->broken = true;
 	return err_set(e, kind, "%s: %s: %s (%d)", s->name, what, sqlite3_errmsg(s->db), code);
 }
@@ -195,6 +196,11 @@ int sql_open(struct sql *s, const char *path, unsigned mode, const char *const *
 			sql_err(s, e, "open");
 		goto fail;
 	}
+	/* What SQLite makes of a file that cannot be opened for writing at this moment, for lack of descriptors for example. */
+	if (!(mode & (SQL_FOREIGN | SQL_OVERLAY)) && sqlite3_db_readonly(s->db, "main") == 1) {
+		err_set(e, ERR_CUT_OFF, "%s: cannot be opened for writing", path);
+		goto fail;
+	}
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	if (set_limits(s) != 0) {
 		err_set(e, ERR_INTERNAL, "%s: this SQLite cannot be hardened (sqlite3_db_config)", s->name);
@@ -337,8 +343,12 @@ int sql_commit(struct sql *s, struct err *e)
 
 void sql_rollback(struct sql *s)
 {
-	if (s->db && !sqlite3_get_autocommit(s->db))
-		sql_exec(s, "ROLLBACK", NULL);
+	if (!s->db || sqlite3_get_autocommit(s->db))
+		return;
+	sql_exec(s, "ROLLBACK", NULL);
+	/* Without memory for so much: a transaction that stayed open would keep its locks. */
+	if (!sqlite3_get_autocommit(s->db))
+		s->broken = true;
 }
 
 void sql_bind_text(sqlite3_stmt *st, int i, struct slice v)
@@ -353,10 +363,13 @@ void sql_bind_blob(sqlite3_stmt *st, int i, struct slice v)
 
 struct slice sql_column(sqlite3_stmt *st, int i)
 {
-	const char *p = sqlite3_column_type(st, i) == SQLITE_BLOB ? sqlite3_column_blob(st, i)
-								  : (const char *)sqlite3_column_text(st, i);
-	int n = sqlite3_column_bytes(st, i);
+	int type = sqlite3_column_type(st, i), n;
+	const char *p = type == SQLITE_BLOB ? sqlite3_column_blob(st, i) : (const char *)sqlite3_column_text(st, i);
 
+	/* Not an empty one: SQLite found no room for the text with its NUL. */
+	if (!p && type != SQLITE_BLOB && type != SQLITE_NULL)
+		out_of_memory();
+	n = sqlite3_column_bytes(st, i);
 	return p ? (struct slice){ p, (size_t)n } : (struct slice){ "", 0 };
 }
 
