@@ -46,6 +46,38 @@ void fd_source_init(struct fd_source *s, int fd)
 	*s = (struct fd_source){ .source = { fd_read }, .fd = fd };
 }
 
+int fd_read_at(int fd, void *p, size_t n, uint64_t at)
+{
+	while (n) {
+		ssize_t got = pread(fd, p, n, (off_t)at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0 ? 0 : -1;
+		p = (char *)p + got;
+		n -= (size_t)got;
+		at += (uint64_t)got;
+	}
+	return 1;
+}
+
+int fd_write_at(int fd, const void *p, size_t n, uint64_t at)
+{
+	while (n) {
+		ssize_t done = pwrite(fd, p, n, (off_t)at);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return -1;
+		p = (const char *)p + done;
+		n -= (size_t)done;
+		at += (uint64_t)done;
+	}
+	return 0;
+}
+
 static int buf_write(struct sink *sink, const void *p, size_t n, struct err *e)
 {
 	return buf_append(((struct buf_sink *)sink)->buf, p, n, e);

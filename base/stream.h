@@ -34,6 +34,10 @@ struct fd_source {
 };
 void fd_source_init(struct fd_source *s, int fd);
 
+/* All n bytes, however often the system stops half-way. 1; 0 when the file ends before them; -1 with errno. */
+int fd_read_at(int fd, void *p, size_t n, uint64_t at);
+int fd_write_at(int fd, const void *p, size_t n, uint64_t at); /* 0, or -1 with errno */
+
 /* Into a buffer, and into a descriptor. fd_sink starts writeback every 8 MB (performance-facts.md, "Upload"). */
 struct buf_sink {
 	struct sink sink;

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/stream.h"
 
 struct entry {
 	uint64_t tag; /* 0: free */
@@ -48,16 +49,16 @@ static int lock(struct throttle *t, struct err *e)
 
 static int read_at(struct throttle *t, void *p, size_t n, off_t at, struct err *e)
 {
-	if (pread(t->fd, p, n, at) != (ssize_t)n)
-		return err_errno(e, "throttle: read");
-	return 0;
+	int rc = fd_read_at(t->fd, p, n, (uint64_t)at);
+
+	if (rc == 0)
+		return err_set(e, ERR_DAMAGED, "throttle: cut short");
+	return rc < 0 ? err_errno(e, "throttle: read") : 0;
 }
 
 static int write_at(struct throttle *t, const void *p, size_t n, off_t at, struct err *e)
 {
-	if (pwrite(t->fd, p, n, at) != (ssize_t)n)
-		return err_errno(e, "throttle: write");
-	return 0;
+	return fd_write_at(t->fd, p, n, (uint64_t)at) != 0 ? err_errno(e, "throttle: write") : 0;
 }
 
 int throttle_open(struct throttle *t, const char *base, struct err *e)

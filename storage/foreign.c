@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/stream.h"
+
 /*
  * What a version must have. `columns` are the ones that we read: further ones are left behind. The pragmas tell what SQLite
  * made of the file's schema, which a crafted file can describe in other words in sqlite_schema.
@@ -79,20 +81,19 @@ static int check_header(struct foreign *f, struct err *e)
 	uint8_t h[HEADER_BYTES];
 	uint64_t page_bytes, pages;
 	struct stat st;
-	ssize_t n = -1;
-	int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int whole = -1, fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd >= 0 && fstat(fd, &st) == 0)
-		n = pread(fd, h, sizeof h, 0);
-	if (n < 0)
+		whole = fd_read_at(fd, h, sizeof h, 0);
+	if (whole < 0)
 		err_errno(e, "%s", f->path);
 	if (fd >= 0)
 		close(fd);
-	if (n < 0)
+	if (whole < 0)
 		return -1;
 	if (st.st_size == 0)
 		return err_set(e, ERR_REFUSED, "The upload was empty: no collection arrived. Please sync again.");
-	if (n < HEADER_BYTES || memcmp(h, "SQLite format 3", 16) != 0)
+	if (!whole || memcmp(h, "SQLite format 3", 16) != 0)
 		return err_set(e, ERR_REFUSED, "What was uploaded is not an Anki collection.");
 	page_bytes = big_endian(h + PAGE_SIZE_AT, 2);
 	if (page_bytes == 1)

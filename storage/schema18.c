@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "base/stream.h"
 #include "format/deck.h"
 #include "format/deck_config.h"
 #include "storage/collection_priv.h"
@@ -194,7 +195,7 @@ int collection_seal(const char *path, struct err *e)
 
 	if (fd < 0)
 		return err_errno(e, "%s", path);
-	if (pwrite(fd, versions, sizeof versions, HEADER_VERSIONS) != sizeof versions)
+	if (fd_write_at(fd, versions, sizeof versions, HEADER_VERSIONS) != 0)
 		err_errno(e, "%s: write", path);
 	else if (fsync(fd) != 0)
 		err_errno(e, "%s: fsync", path);

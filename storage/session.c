@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include "base/clock.h"
+#include "base/stream.h"
 
 #define SESSION_FILE "session"
 #define SESSION_MAGIC 0x31736573796b6e61ULL /* the layout of this build; another one is "no session" */
@@ -38,39 +39,6 @@ static int open_file(struct home *h, int flags, struct err *e)
 	return fd;
 }
 
-static int write_all(int fd, const void *p, size_t n, uint64_t at)
-{
-	while (n) {
-		ssize_t done = pwrite(fd, p, n, (off_t)at);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return -1;
-		p = (const char *)p + done;
-		n -= (size_t)done;
-		at += (uint64_t)done;
-	}
-	return 0;
-}
-
-/* 1 when all n bytes were there. */
-static int read_all(int fd, void *p, size_t n, uint64_t at)
-{
-	while (n) {
-		ssize_t got = pread(fd, p, n, (off_t)at);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got == 0 ? 0 : -1;
-		p = (char *)p + got;
-		n -= (size_t)got;
-		at += (uint64_t)got;
-	}
-	return 1;
-}
-
 static void empty_session(struct session *s)
 {
 	memset(s, 0, sizeof *s);
@@ -87,7 +55,7 @@ int session_load(struct home *h, struct session *s, struct err *e)
 	fd = open_file(h, O_RDONLY, e);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -1;
-	got = read_all(fd, &head, sizeof head, 0);
+	got = fd_read_at(fd, &head, sizeof head, 0);
 	if (got < 0)
 		err_errno(e, "%s/" SESSION_FILE ": read", home_path(h));
 	close(fd);
@@ -106,7 +74,7 @@ int session_save(struct home *h, const struct session *s, struct err *e)
 
 	if (fd < 0)
 		return -1;
-	if (write_all(fd, &head, sizeof head, 0) != 0)
+	if (fd_write_at(fd, &head, sizeof head, 0) != 0)
 		rc = err_errno(e, "%s/" SESSION_FILE ": write", home_path(h));
 	close(fd);
 	return rc;
@@ -202,7 +170,7 @@ int session_add(struct home *h, struct session *s, enum session_record type, str
 	/* What an earlier, larger sync left behind the end must not stay on disk for ever. */
 	if (s->end == sizeof(struct header) && ftruncate(fd, (off_t)s->end) != 0)
 		rc = err_errno(e, "%s/" SESSION_FILE ": truncate", home_path(h));
-	else if (write_all(fd, &head, sizeof head, s->end) != 0 || write_all(fd, bytes.p, bytes.len, s->end + sizeof head) != 0)
+	else if (fd_write_at(fd, &head, sizeof head, s->end) != 0 || fd_write_at(fd, bytes.p, bytes.len, s->end + sizeof head) != 0)
 		rc = err_errno(e, "%s/" SESSION_FILE ": write", home_path(h));
 	close(fd);
 	if (rc == 0)
@@ -215,14 +183,14 @@ static int read_record(int fd, const struct session *s, uint64_t *at, int type, 
 {
 	char *room;
 
-	if (s->end - *at < sizeof *head || read_all(fd, head, sizeof *head, *at) != 1 || head->length > s->end - *at - sizeof *head)
+	if (s->end - *at < sizeof *head || fd_read_at(fd, head, sizeof *head, *at) != 1 || head->length > s->end - *at - sizeof *head)
 		return err_set(e, ERR_CONFLICT, "session: a record is cut off");
 	*at += sizeof *head + head->length;
 	if (type && head->type != (uint32_t)type)
 		return 0;
 	buf_reset(bytes);
 	room = buf_room(bytes, head->length);
-	if (!room || read_all(fd, room, head->length, *at - head->length) != 1 || checksum(room, head->length) != head->checksum)
+	if (!room || fd_read_at(fd, room, head->length, *at - head->length) != 1 || checksum(room, head->length) != head->checksum)
 		return err_set(e, ERR_CONFLICT, "session: a record is damaged");
 	bytes->len = head->length;
 	bytes->data[bytes->len] = 0;
