@@ -47,6 +47,9 @@ enum err_kind err_kind_of_errno(int code)
 	case ENXIO:
 	case ENOTCONN:
 		return ERR_CUT_OFF;
+	case EACCES:
+	case EPERM:
+		return ERR_DENIED;
 	default:
 		return ERR_INTERNAL;
 	}

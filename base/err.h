@@ -23,6 +23,7 @@ enum err_kind {
 	ERR_FULL,        /* disk full or quota of the file system */
 	ERR_CUT_OFF,     /* EIO and the like: this node may not reach its storage any more */
 	ERR_INTERNAL,
+	ERR_DENIED,      /* a file or folder that is not ours */
 };
 
 struct err {
@@ -39,7 +40,8 @@ int err_set(struct err *e, enum err_kind kind, const char *fmt, ...) __attribute
 int err_add(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * ENOSPC, EDQUOT -> ERR_FULL; EIO, ESTALE, EROFS, ENODEV, ENXIO, ENOTCONN -> ERR_CUT_OFF; all others -> ERR_INTERNAL.
+ * ENOSPC, EDQUOT -> ERR_FULL; EIO, ESTALE, EROFS, ENODEV, ENXIO, ENOTCONN -> ERR_CUT_OFF; EACCES, EPERM ->
+ * ERR_DENIED; all others -> ERR_INTERNAL.
  */
 enum err_kind err_kind_of_errno(int code);
 /* As err_set, with ": " and the text of errno behind, and the kind that follows from errno. Returns -1. */

@@ -36,7 +36,9 @@ tests_unit_test_stream_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-config
 tests_unit_test_config_SOURCES = tests/unit/test-config.c
-tests_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -DSHIPPED='"$(abs_top_srcdir)/deploy/ankisync.conf"'
+tests_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) \
+	-DSHIPPED='"$(abs_top_srcdir)/deploy/ankisync.conf"' -DMANUAL='"$(abs_top_srcdir)/man/ankisync.conf.5"' \
+	-DSETUP='"$(abs_top_srcdir)/docs/setup.md"'
 tests_unit_test_config_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-log

@@ -1,6 +1,7 @@
 /* See log.h. A line leaves in one write, so that lines of several workers do not mix. */
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -20,6 +21,9 @@ enum {
 };
 
 static struct {
+	struct buf line; /* between log_begin and log_end */
+	bool open;
+	enum log_level level; /* of that line */
 	int fd;     /* -1: syslog */
 	char *path; /* of a file, NULL else */
 	bool json;
@@ -27,7 +31,7 @@ static struct {
 	int64_t tokens_ms; /* of the flood limit: 1000 per line */
 	int64_t filled_ms;
 	unsigned long left_out;
-} state = { .fd = STDERR_FILENO, .least = LOG_LEVEL_INFO, .tokens_ms = FLOOD_BURST * 1000 };
+} state = { .line = BUF_INIT(BUF_UNBOUNDED), .fd = STDERR_FILENO, .least = LOG_LEVEL_INFO, .tokens_ms = FLOOD_BURST * 1000 };
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
@@ -137,24 +141,6 @@ static struct slice cut(struct slice s)
 	return s;
 }
 
-static void put_pair(struct buf *b, const char *key, struct slice value)
-{
-	value = cut(value);
-	if (state.json) {
-		json_put_key(b, key);
-		json_put_str(b, value);
-		return;
-	}
-	buf_printf(b, " %s=", key);
-	if (is_plain(value)) {
-		buf_put(b, value.p, value.len);
-		return;
-	}
-	buf_putc(b, '"');
-	put_escaped(b, value);
-	buf_putc(b, '"');
-}
-
 static void put_head(struct buf *b, enum log_level level)
 {
 	int64_t ms = clock_now_ms();
@@ -245,27 +231,84 @@ void log_line(enum log_level level, const char *fmt, ...)
 	send_line(&b, level);
 }
 
+bool log_begin(enum log_level level, const char *event)
+{
+	assert(!state.open);
+	if (!pass(level))
+		return false;
+	state.open = true;
+	state.level = level;
+	put_head(&state.line, level);
+	if (state.json) {
+		json_put_key(&state.line, "event");
+		json_put_str(&state.line, slice_of(event));
+	} else {
+		buf_puts(&state.line, event);
+	}
+	return true;
+}
+
+void log_put(const char *key, struct slice value)
+{
+	struct buf *b = &state.line;
+
+	if (!state.open)
+		return;
+	value = cut(value);
+	if (state.json) {
+		json_put_key(b, key);
+		json_put_str(b, value);
+		return;
+	}
+	buf_printf(b, " %s=", key);
+	if (is_plain(value)) {
+		buf_put(b, value.p, value.len);
+		return;
+	}
+	buf_putc(b, '"');
+	put_escaped(b, value);
+	buf_putc(b, '"');
+}
+
+void log_put_int(const char *key, int64_t value)
+{
+	if (!state.open)
+		return;
+	if (state.json) {
+		json_put_key(&state.line, key);
+		json_put_int(&state.line, value);
+	} else {
+		buf_printf(&state.line, " %s=%lld", key, (long long)value);
+	}
+}
+
+void log_put_count(const char *key, int64_t n)
+{
+	if (n || state.json)
+		log_put_int(key, n);
+}
+
+void log_end(void)
+{
+	if (!state.open)
+		return;
+	send_line(&state.line, state.level);
+	state.open = false;
+}
+
 void log_event(enum log_level level, const char *event, ...)
 {
-	struct buf b = BUF_INIT(BUF_UNBOUNDED);
 	const char *key, *value;
 	va_list ap;
 
-	if (!pass(level))
+	if (!log_begin(level, event))
 		return;
-	put_head(&b, level);
-	if (state.json) {
-		json_put_key(&b, "event");
-		json_put_str(&b, slice_of(event));
-	} else {
-		buf_puts(&b, event);
-	}
 	va_start(ap, event);
 	while ((key = va_arg(ap, const char *)) != NULL) {
 		value = va_arg(ap, const char *);
 		if (value)
-			put_pair(&b, key, slice_of(value));
+			log_put(key, slice_of(value));
 	}
 	va_end(ap);
-	send_line(&b, level);
+	log_end();
 }

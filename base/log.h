@@ -2,6 +2,10 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
 #include "base/err.h"
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -21,5 +25,15 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
  * ended by NULL. A NULL value leaves the pair out. Control characters in values are escaped, long values are cut. Never a key or a password.
  */
 void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
+
+/*
+ * The same piece by piece. log_begin returns false when the line is not to be written; then the others do nothing. No other
+ * line may be written before log_end. Numbers are numbers in JSON; a count of 0 is left out of text, which people read.
+ */
+bool log_begin(enum log_level level, const char *event);
+void log_put(const char *key, struct slice value);
+void log_put_int(const char *key, int64_t value);
+void log_put_count(const char *key, int64_t n);
+void log_end(void);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "core/login.h"
+#include "core/report.h"
 #include "storage/accounts.h"
 #include "storage/home.h"
 
@@ -102,6 +103,8 @@ int call_run(struct server *s, const struct method *m, struct call *c, struct re
 	if (rc == 0)
 		rc = buf_check(&r->body, e);
 out:
+	if (rc != 0)
+		report_describe(s, h, c);
 	if (h)
 		home_unlock(h);
 	buf_release(&c->payload);

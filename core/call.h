@@ -42,7 +42,10 @@ struct call {
 	struct buf payload;       /* filled by call_run for methods that do not stream; max set by it */
 	/* Filled while the call runs. */
 	uint8_t key_hash[32];     /* for call_key_again */
-	char user[64];            /* uid, "" before the key was found; for the log */
+	char user[64];            /* uid, "" before the key was found */
+	/* For the log (report.h). */
+	char name[256];           /* the user's, or the one that was tried; "" unless somebody asked */
+	char client_text[64];     /* where `client` is when it was found out */
 };
 
 /* For level_max. Of hashes and names little goes; files of media are compressed already. */

@@ -15,7 +15,7 @@ struct applying {
 	struct home *home;
 	struct session *session;
 	struct collection *c;
-	int64_t usn, rows;
+	int64_t usn, revlog, cards, notes; /* rows */
 	struct { /* note types of the last notes */
 		int64_t id;
 		size_t n_fields;
@@ -74,7 +74,7 @@ static int apply_revlog(const struct revlog_row *row, void *arg, struct err *e)
 {
 	struct applying *a = arg;
 
-	a->rows++;
+	a->revlog++;
 	return revlog_merge(a->c, row, a->usn, e);
 }
 
@@ -82,7 +82,7 @@ static int apply_card(const struct card_row *row, void *arg, struct err *e)
 {
 	struct applying *a = arg;
 
-	a->rows++;
+	a->cards++;
 	return card_merge(a->c, row, a->session->min_usn, a->usn, e);
 }
 
@@ -100,7 +100,7 @@ static int apply_note(const struct note_row *row, void *arg, struct err *e)
 	if (row->n_fields != (n_fields ? n_fields : 1))
 		return err_set(e, ERR_BAD_REQUEST, "note %lld: %zu fields; its note type has %zu", (long long)row->id, row->n_fields,
 			       n_fields);
-	a->rows++;
+	a->notes++;
 	return note_merge(a->c, row, sort_field, a->session->min_usn, a->usn, e);
 }
 
@@ -189,7 +189,9 @@ int commit_session(struct home *h, struct session *s, const struct counts *their
 		goto out;
 	s->state = SESSION_COMMITTED;
 	s->committed_mod_ms = after.mod_ms;
-	s->received += a.rows;
+	s->in.revlog += a.revlog;
+	s->in.cards += a.cards;
+	s->in.notes += a.notes;
 	s->counts_stamp = after;
 	s->counts = *ours;
 	return 1;

@@ -7,8 +7,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "core/quota.h"
+#include "core/report.h"
 #include "storage/home.h"
 #include "storage/importer.h"
 #include "storage/session.h"
@@ -102,19 +103,28 @@ static int install(struct server *s, struct home *h, struct call *c, struct temp
 	return 0;
 }
 
-static void log_upload(const struct home *h, uint64_t bytes, int64_t generation, const struct import_result *r)
+static void log_upload(struct server *s, struct home *h, struct call *c, uint64_t bytes, int64_t generation,
+		       const struct import_result *r, int64_t began_ms)
 {
-	const int64_t values[] = { (int64_t)bytes, r->schema, r->cards, r->notes, r->revlog, r->mended, generation };
-	char texts[sizeof values / sizeof *values][24];
-
-	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-		snprintf(texts[i], sizeof texts[i], "%" PRId64, values[i]);
-	log_event(LOG_LEVEL_INFO, "upload", "user", home_uid(h), "bytes", texts[0], "schema", texts[1], "cards", texts[2], "notes",
-		  texts[3], "reviews", texts[4], "mended", texts[5], "generation", texts[6], NULL);
+	if (!report_begin(s, h, c, LOG_LEVEL_INFO, "upload"))
+		return;
+	log_put_int("cards_in", r->cards);
+	log_put_int("notes_in", r->notes);
+	log_put_int("revlog_in", r->revlog);
+	log_put_int("decks_in", r->decks);
+	log_put_int("notetypes_in", r->notetypes);
+	log_put_int("options_in", r->deck_configs);
+	log_put_int("bytes_in", (int64_t)bytes);
+	log_put_int("schema", r->schema);
+	log_put_count("mended", r->mended);
+	log_put_int("generation", generation);
+	log_put_int("ms", clock_mono_ms() - began_ms);
+	log_put("outcome", SLICE("done"));
+	log_end();
 }
 
 /* Refusals become an answer that the client shows to its user (protocol.md §4.1). */
-static int refuse(struct server *s, const struct home *h, struct reply *r, struct err *e)
+static int refuse(struct server *s, struct home *h, struct call *c, struct reply *r, int64_t began_ms, struct err *e)
 {
 	if (e->kind == ERR_TOO_BIG)
 		buf_printf(&r->body, "The collection exceeds the size limit of this server, %" PRIu64 " MiB. "
@@ -123,7 +133,12 @@ static int refuse(struct server *s, const struct home *h, struct reply *r, struc
 		buf_puts(&r->body, e->msg);
 	else
 		return -1;
-	log_event(LOG_LEVEL_WARN, "upload refused", "user", home_uid(h), "why", e->msg, NULL);
+	if (report_begin(s, h, c, LOG_LEVEL_WARN, "upload")) {
+		log_put_int("ms", clock_mono_ms() - began_ms);
+		log_put("outcome", SLICE("refused"));
+		log_put("error", slice_of(e->msg));
+		log_end();
+	}
 	return 0;
 }
 
@@ -131,21 +146,21 @@ int full_upload(struct server *s, struct home *h, struct call *c, struct reply *
 {
 	struct temp_file rebuilt = { .fd = -1 };
 	struct import_result result = { 0 };
+	int64_t generation = 0, began_ms = clock_mono_ms();
 	struct err why = ERR_INIT;
-	int64_t generation = 0;
 	uint64_t bytes = 0;
 	int rc = -1;
 
 	if (home_slot(h, &why) != 0 || receive(s, h, c, &rebuilt, &bytes, &result, &why) != 0 ||
 	    install(s, h, c, &rebuilt, &generation, &why) != 0)
 		goto out;
-	log_upload(h, bytes, generation, &result);
+	log_upload(s, h, c, bytes, generation, &result, began_ms);
 	buf_puts(&r->body, "OK");
 	rc = 0;
 out:
 	temp_end(&rebuilt, h);
 	if (rc != 0)
-		rc = refuse(s, h, r, &why);
+		rc = refuse(s, h, c, r, began_ms, &why);
 	if (rc != 0 && e)
 		*e = why;
 	return rc;
@@ -159,9 +174,9 @@ static void end_snapshot(struct reply *r)
 
 int full_download(struct server *s, struct home *h, struct call *c, struct reply *r, struct err *e)
 {
+	int64_t began_ms = clock_mono_ms();
 	struct snapshot *snapshot;
 
-	(void)s;
 	/* Kept, since the client goes on with it: its next sync shall be a normal one. */
 	if (session_end(h, e) != 0 || home_first_collection(h, e) != 0)
 		return -1;
@@ -177,5 +192,12 @@ int full_download(struct server *s, struct home *h, struct call *c, struct reply
 	r->stream_end = end_snapshot;
 	r->stream = snapshot_source(snapshot);
 	r->stream_bytes = snapshot_bytes(snapshot);
+	/* Whether it arrives is the next line, if it does not. */
+	if (report_begin(s, h, c, LOG_LEVEL_INFO, "download")) {
+		log_put_int("bytes_out", (int64_t)r->stream_bytes);
+		log_put_int("ms", clock_mono_ms() - began_ms);
+		log_put("outcome", SLICE("done"));
+		log_end();
+	}
 	return 0;
 }

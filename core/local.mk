@@ -22,6 +22,7 @@ core_libcore_a_SOURCES = \
 	core/password.c core/password.h \
 	core/phc.c core/phc.h \
 	core/quota.c core/quota.h \
+	core/report.c core/report.h \
 	core/spool.c core/spool.h \
 	core/throttle.c core/throttle.h \
 	core/users.c core/users.h \
@@ -42,6 +43,7 @@ check_PROGRAMS += tests/unit/test-login
 tests_unit_test_login_SOURCES = tests/unit/test-login.c tests/unit/test.h
 tests_unit_test_login_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_login_LDADD = $(CORE_LIBS) $(TEST_LIBS)
+tests_unit_test_login_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=argon2id_hash_raw -Wl,--wrap=PKCS5_PBKDF2_HMAC
 
 check_PROGRAMS += tests/unit/test-password
 tests_unit_test_password_SOURCES = tests/unit/test-password.c tests/unit/test.h
@@ -78,3 +80,8 @@ tests_unit_test_histories_SOURCES = tests/unit/test-histories.c tests/unit/devic
 	tests/unit/device.h tests/unit/place.c tests/unit/place.h tests/unit/vectors.h
 tests_unit_test_histories_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_histories_LDADD = $(CORE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-report
+tests_unit_test_report_SOURCES = tests/unit/test-report.c tests/unit/place.c tests/unit/place.h tests/unit/vectors.h
+tests_unit_test_report_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_report_LDADD = $(CORE_LIBS) $(TEST_LIBS)

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "core/password.h"
+#include "core/report.h"
 #include "core/throttle.h"
 #include "storage/accounts.h"
 
@@ -22,8 +23,7 @@ struct attempt {
 
 static int refuse(const struct attempt *a, const char *why, struct err *e)
 {
-	return err_set(e, a->crowd ? ERR_BUSY : ERR_BAD_LOGIN, "login as \"%.*s\": %s",
-		       (int)(a->name.len > 100 ? 100 : a->name.len), a->name.p, why);
+	return err_set(e, a->crowd ? ERR_BUSY : ERR_BAD_LOGIN, "login: %s", why);
 }
 
 /* A place to hash: at once, or after waiting where waiting does no harm. */
@@ -96,7 +96,7 @@ static int give_key(struct server *s, struct call *c, const struct account *acco
 	int rc = homes_get(s->homes, slice_of(account->uid), &h, e);
 
 	if (rc == 0)
-		return err_set(e, ERR_DAMAGED, "users/%.2s/%s is missing", account->uid, account->uid);
+		return err_set(e, ERR_DAMAGED, "the user's folder users/%.2s/%s is missing", account->uid, account->uid);
 	if (rc < 0 || home_lock(h, e) != 0)
 		return -1;
 	rc = accounts_find_uid(s->accounts, slice_of(account->uid), &now, e);
@@ -114,6 +114,11 @@ static int give_key(struct server *s, struct call *c, const struct account *acco
 	}
 	reply_key(r, account->uid, secret);
 	snprintf(c->user, sizeof c->user, "%s", account->uid);
+	if (report_begin(s, h, c, LOG_LEVEL_INFO, "login")) {
+		if (*renewed)
+			log_put("hash", SLICE("renewed"));
+		log_end();
+	}
 out:
 	explicit_bzero(secret, sizeof secret);
 	home_unlock(h);
@@ -140,7 +145,7 @@ static int log_in(struct server *s, struct call *c, const struct attempt *a, str
 		if (rc != 0)
 			return rc < 0 ? -1 : 0;
 	}
-	return err_set(e, ERR_BUSY, "the account changes all the time");
+	return err_set(e, ERR_BUSY, "login: the account was changed %d times at this moment", TRIES);
 }
 
 static int throttled(struct server *s, struct call *c, struct attempt *a, struct reply *r, struct err *e)
@@ -155,8 +160,7 @@ static int throttled(struct server *s, struct call *c, struct attempt *a, struct
 	if (answer < 0)
 		goto out;
 	if (answer == THROTTLE_SLOWED) {
-		a->crowd = true;
-		refuse(a, "slowed after too many wrong passwords", e);
+		err_set(e, ERR_BUSY, "login: slowed after too many wrong passwords for this name from this address");
 		goto out;
 	}
 	a->crowd = answer == THROTTLE_CROWD;
@@ -189,6 +193,7 @@ int login_host_key(struct server *s, struct home *unused, struct call *c, struct
 	if (json_parse_object(buf_slice(&c->payload), &JSON_LIMITS_SMALL, &o, e) != 0 ||
 	    json_need_str(o, "u", &a.name, e) != 0 || json_need_str(o, "p", &a.password, e) != 0)
 		goto out;
+	snprintf(c->name, sizeof c->name, "%.*s", (int)a.name.len, a.name.len ? a.name.p : "");
 	rc = s->config->login_throttle ? throttled(s, c, &a, r, e) : log_in(s, c, &a, r, &wrong, e);
 out:
 	wipe(a.password);

@@ -4,10 +4,10 @@
  */
 #include <inttypes.h>
 
-#include "base/log.h"
 #include "core/media_sync.h"
 #include "core/media_zip.h"
 #include "core/quota.h"
+#include "core/report.h"
 #include "storage/home.h"
 
 enum { EXTRA_MEGS = 10 }; /* what may come with a file of the largest size: 2.5 MiB of others, headers */
@@ -70,8 +70,11 @@ static int refuse(struct upload *u, struct reply *r, const struct err *why)
 		text = "The disk of the sync server is full. Please tell its administrator. Your files are still on this device.";
 	else if (why->kind != ERR_REFUSED)
 		return -1;
-	log_event(why->kind == ERR_FULL ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "media refused", "user", home_uid(u->home), "why",
-		  why->msg, NULL);
+	if (report_begin(u->server, u->home, u->call, why->kind == ERR_FULL ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "media")) {
+		log_put("outcome", SLICE("refused"));
+		log_put("error", slice_of(why->msg));
+		log_end();
+	}
 	buf_puts(&r->body, "{\"data\":null,\"err\":");
 	json_put_str(&r->body, slice_of(text));
 	buf_putc(&r->body, '}');

@@ -5,6 +5,7 @@
 #include "core/incoming.h"
 #include "core/naming.h"
 #include "storage/home.h"
+#include "storage/session.h"
 
 struct merge_config { /* what becomes of an incoming option group */
 	bool accept;
@@ -31,11 +32,11 @@ void merge_release(struct merge *m);
 int merge_apply(struct merge *m, struct home *h, struct collection *c, int64_t usn, struct err *e);
 
 /*
- * The reply to applyChanges: what this client has not seen, minus decks in `deleted`, in an order in which no name clashes
+ * The reply to applyChanges, added up in *moved: what this client has not seen, minus decks in `deleted`, in an order in which no name clashes
  * on its way; then what is to be stored otherwise than the client sent it; with conf and crt when the server is the newer
  * side.
  */
 int merge_print_reply(const struct merge *m, struct home *h, struct collection *c, struct graves *deleted, bool with_conf,
-		      struct buf *out, struct err *e);
+		      struct buf *out, struct session_moved *moved, struct err *e);
 
 #endif

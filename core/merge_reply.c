@@ -16,6 +16,7 @@ struct listing {
 	struct naming_row *rows;
 	struct naming_hold *holds;
 	size_t n, cap, n_holds, cap_holds;
+	int64_t *printed;
 	char **copies; /* of names */
 	size_t n_copies, cap_copies;
 };
@@ -136,13 +137,14 @@ static int emit(int64_t id, struct slice name, void *arg, struct err *e)
 	struct listing *l = arg;
 
 	begin_element(l->out);
+	++*l->printed;
 	return l->plan->kind == NAMED_DECK ? emit_deck(l, id, name, e) : emit_notetype(l, id, name, e);
 }
 
 static int print_named(const struct merge *m, const struct naming *plan, struct home *h, struct collection *c, struct graves *deleted,
-		       struct buf *out, struct err *e)
+		       struct buf *out, int64_t *printed, struct err *e)
 {
-	struct listing l = { .m = m, .plan = plan, .c = c, .deleted = deleted, .out = out };
+	struct listing l = { .m = m, .plan = plan, .c = c, .deleted = deleted, .out = out, .printed = printed };
 	int rc = -1;
 
 	if (collect(&l, h, e) == 0)
@@ -162,7 +164,7 @@ static bool amended(const struct naming_in *in, int64_t sent_s)
 	return in->accept && in->mod_s != sent_s;
 }
 
-static int print_amended_notetypes(const struct merge *m, struct buf *out, struct err *e)
+static int print_amended_notetypes(const struct merge *m, struct buf *out, int64_t *printed, struct err *e)
 {
 	for (size_t i = 0; i < m->in.n_notetypes; i++) {
 		const struct naming_in *in = &m->notetypes.in[i];
@@ -173,13 +175,14 @@ static int print_amended_notetypes(const struct merge *m, struct buf *out, struc
 		t.name = in->name;
 		t.mod_s = in->mod_s;
 		begin_element(out);
+		++*printed;
 		if (notetype_print(out, &t, e) != 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int print_amended_decks(const struct merge *m, struct buf *out, struct err *e)
+static int print_amended_decks(const struct merge *m, struct buf *out, int64_t *printed, struct err *e)
 {
 	for (size_t i = 0; i < m->in.n_decks; i++) {
 		const struct naming_in *in = &m->decks.in[i];
@@ -190,13 +193,14 @@ static int print_amended_decks(const struct merge *m, struct buf *out, struct er
 		d.name = in->name;
 		d.mod_s = in->mod_s;
 		begin_element(out);
+		++*printed;
 		if (deck_print(out, &d, e) != 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int print_amended_configs(const struct merge *m, struct buf *out, struct err *e)
+static int print_amended_configs(const struct merge *m, struct buf *out, int64_t *printed, struct err *e)
 {
 	for (size_t i = 0; i < m->in.n_configs; i++) {
 		struct deck_config o = m->in.configs[i];
@@ -205,6 +209,7 @@ static int print_amended_configs(const struct merge *m, struct buf *out, struct 
 			continue;
 		o.mod_s = m->configs[i].mod_s;
 		begin_element(out);
+		++*printed;
 		if (deck_config_print(out, &o, e) != 0)
 			return -1;
 	}
@@ -213,37 +218,54 @@ static int print_amended_configs(const struct merge *m, struct buf *out, struct 
 
 /* --- the whole --- */
 
+struct printing {
+	struct buf *out;
+	int64_t printed;
+};
+
 static int print_config(const struct deck_config *o, void *arg, struct err *e)
 {
-	begin_element(arg);
-	return deck_config_print(arg, o, e);
+	struct printing *p = arg;
+
+	begin_element(p->out);
+	p->printed++;
+	return deck_config_print(p->out, o, e);
 }
 
 static int print_tag(struct slice tag, void *arg, struct err *e)
 {
+	struct printing *p = arg;
+
 	(void)e;
-	begin_element(arg);
-	json_put_str(arg, tag);
+	begin_element(p->out);
+	p->printed++;
+	json_put_str(p->out, tag);
 	return 0;
 }
 
 int merge_print_reply(const struct merge *m, struct home *h, struct collection *c, struct graves *deleted, bool with_conf,
-		      struct buf *out, struct err *e)
+		      struct buf *out, struct session_moved *moved, struct err *e)
 {
+	struct printing configs = { .out = out }, tags = { .out = out };
 	struct col_row col;
 
 	buf_puts(out, "{\"models\":[");
-	if (print_named(m, &m->notetypes, h, c, deleted, out, e) != 0 || print_amended_notetypes(m, out, e) != 0)
+	if (print_named(m, &m->notetypes, h, c, deleted, out, &moved->notetypes, e) != 0 ||
+	    print_amended_notetypes(m, out, &moved->notetypes, e) != 0)
 		return -1;
 	buf_puts(out, "],\"decks\":[[");
-	if (print_named(m, &m->decks, h, c, deleted, out, e) != 0 || print_amended_decks(m, out, e) != 0)
+	if (print_named(m, &m->decks, h, c, deleted, out, &moved->decks, e) != 0 ||
+	    print_amended_decks(m, out, &moved->decks, e) != 0)
 		return -1;
 	buf_puts(out, "],[");
-	if (deck_config_each_pending(c, m->min_usn, print_config, out, e) != 0 || print_amended_configs(m, out, e) != 0)
+	if (deck_config_each_pending(c, m->min_usn, print_config, &configs, e) != 0 ||
+	    print_amended_configs(m, out, &configs.printed, e) != 0)
 		return -1;
 	buf_puts(out, "]],\"tags\":[");
-	if (tag_each_pending(c, m->min_usn, print_tag, out, e) != 0)
+	if (tag_each_pending(c, m->min_usn, print_tag, &tags, e) != 0)
 		return -1;
+	moved->options += configs.printed;
+	moved->tags += tags.printed;
 	buf_putc(out, ']');
 	if (with_conf) {
 		if (collection_col(c, &col, e) != 0)

@@ -54,6 +54,15 @@ static int reason_to_stop(struct collection *c, int64_t version, const char **re
 	return rc < 0 ? -1 : 0;
 }
 
+/* Clients of version 11 name themselves in the header; forms do it here alone. */
+static void know_client(struct call *c, struct slice client)
+{
+	if (c->version >= VERSION_MOST && c->client.len)
+		return;
+	snprintf(c->client_text, sizeof c->client_text, "%.*s", (int)client.len, client.len ? client.p : "");
+	c->client = slice_of(c->client_text);
+}
+
 static int parse(struct call *c, int64_t *version, struct err *e)
 {
 	struct json_object *o;
@@ -64,6 +73,8 @@ static int parse(struct call *c, int64_t *version, struct err *e)
 		return -1;
 	if (json_need_int(o, "v", 0, UINT8_MAX, version, e) == 0 && json_need_str(o, "cv", &client, e) == 0)
 		rc = 0;
+	if (rc == 0)
+		know_client(c, client);
 	json_object_put(o);
 	if (rc == 0 && (*version < VERSION_LEAST || *version > VERSION_MOST))
 		return err_set(e, ERR_VERSION, "meta: protocol version %lld; %d to %d are served", (long long)*version,
@@ -113,7 +124,9 @@ int meta_run(struct server *s, struct home *h, struct call *c, struct reply *r, 
 		return -1;
 	if (reason_to_stop(collection, version, &reason, e) != 0)
 		return -1;
-	if (session_load(h, &session, e) != 0 || session_note_meta(h, &session, c->session_key, &stamp, e) != 0)
+	if (session_load(h, &session, e) != 0 ||
+	    (session_note_device(&session, c->key_hash, c->client, clock_now_s()) && session_save(h, &session, e) != 0) ||
+	    session_note_meta(h, &session, c->session_key, &stamp, e) != 0)
 		return -1;
 	if (media_usn_or_0(h, &media, e) != 0 || quota_notice(s, h, &notice, e) != 0)
 		return -1;

@@ -3,12 +3,12 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "core/commit.h"
 #include "core/graves.h"
 #include "core/incoming.h"
 #include "core/merge.h"
 #include "core/meta.h"
+#include "core/report.h"
 #include "storage/changes.h"
 #include "storage/home.h"
 #include "storage/objects.h"
@@ -29,6 +29,14 @@ static int enter(struct home *h, struct call *c, unsigned allowed, struct sessio
 	if (!(IN(s->state) & allowed))
 		return err_set(e, ERR_CONFLICT, "this sync is over (state %lld)", (long long)s->state);
 	return 0;
+}
+
+/* The step is done: what it moved, and all that it changed in the session, is kept. */
+static int keep(struct home *h, struct session *s, const struct call *c, const struct reply *r, struct err *e)
+{
+	s->in.bytes += (int64_t)c->payload.len;
+	s->out.bytes += (int64_t)r->body.len;
+	return session_save(h, s, e);
 }
 
 struct start_request {
@@ -105,7 +113,7 @@ static void print_ids(struct buf *out, const char *key, const struct graves *g, 
 	buf_putc(out, ']');
 }
 
-static int print_graves(struct buf *out, struct collection *c, int64_t min_usn, struct err *e)
+static int print_graves(struct buf *out, struct collection *c, int64_t min_usn, int64_t *n, struct err *e)
 {
 	struct graves g = GRAVES_INIT;
 	int rc = graves_each_pending(c, min_usn, collect_grave, &g, e);
@@ -115,6 +123,7 @@ static int print_graves(struct buf *out, struct collection *c, int64_t min_usn, 
 	print_ids(out, "decks", &g, GRAVE_DECK);
 	print_ids(out, "notes", &g, GRAVE_NOTE);
 	buf_putc(out, '}');
+	*n = (int64_t)g.n;
 	graves_release(&g);
 	return rc;
 }
@@ -122,6 +131,7 @@ static int print_graves(struct buf *out, struct collection *c, int64_t min_usn, 
 static int start(struct server *sv, struct home *h, struct call *c, const struct start_request *q, struct reply *r, struct err *e)
 {
 	const struct session_told *told;
+	struct session_moved out = { 0 };
 	struct collection *collection;
 	struct session_stamp stamp;
 	struct session s;
@@ -144,8 +154,14 @@ static int start(struct server *sv, struct home *h, struct call *c, const struct
 		return refuse_future(collection, q->min_usn, e);
 	if (collection_unbury(collection, clock_now_s(), e) != 0)
 		return -1;
-	if (print_graves(&r->body, collection, q->min_usn, e) != 0)
+	if (print_graves(&r->body, collection, q->min_usn, &out.graves, e) != 0)
 		return -1;
+	if (s.state == SESSION_OPEN)
+		report_overtaken(sv, h, &s);
+	out.bytes = (int64_t)r->body.len;
+	s.out = out;
+	s.in = (struct session_moved){ .graves = (int64_t)q->graves.n, .bytes = (int64_t)c->payload.len };
+	memcpy(s.owner, c->key_hash, sizeof s.owner);
 	if (session_begin(h, &s, c->session_key, &stamp, q->min_usn, q->client_is_newer, e) != 0)
 		return -1;
 	if (q->graves.n == 0)
@@ -175,10 +191,10 @@ int normal_apply_graves(struct server *sv, struct home *h, struct call *c, struc
 		goto out;
 	if (json_need_object(o, "chunk", &chunk, e) != 0 || graves_from_json(&g, chunk, true, e) != 0)
 		goto out;
-	s.received += (int64_t)g.n;
-	if (graves_stage(&g, h, &s, server_max_payload(sv), e) != 0 || session_save(h, &s, e) != 0)
-		goto out;
+	s.in.graves += (int64_t)g.n;
 	buf_puts(&r->body, "null");
+	if (graves_stage(&g, h, &s, server_max_payload(sv), e) != 0 || keep(h, &s, c, r, e) != 0)
+		goto out;
 	rc = 0;
 out:
 	graves_release(&g);
@@ -206,7 +222,7 @@ static int stage_changes(struct home *h, struct session *s, const struct merge *
 	if (rc == 0 && n)
 		rc = session_add(h, s, RECORD_SHAPES, (struct slice){ (const char *)shapes, n * sizeof *shapes }, max_bytes, e);
 	free(shapes);
-	return rc == 0 ? session_save(h, s, e) : -1;
+	return rc;
 }
 
 int normal_apply_changes(struct server *sv, struct home *h, struct call *c, struct reply *r, struct err *e)
@@ -228,10 +244,14 @@ int normal_apply_changes(struct server *sv, struct home *h, struct call *c, stru
 		goto out;
 	if (merge_prepare(&m, buf_slice(&c->payload), collection, &deleted, s.min_usn, s.changes_s, e) != 0)
 		goto out;
-	if (merge_print_reply(&m, h, collection, &deleted, !s.client_is_newer, &r->body, e) != 0)
+	if (merge_print_reply(&m, h, collection, &deleted, !s.client_is_newer, &r->body, &s.out, e) != 0)
 		goto out;
-	s.received += (int64_t)(m.in.n_notetypes + m.in.n_decks + m.in.n_configs + m.in.n_tags);
-	rc = stage_changes(h, &s, &m, buf_slice(&c->payload), server_max_payload(sv), e);
+	s.in.notetypes += (int64_t)m.in.n_notetypes;
+	s.in.decks += (int64_t)m.in.n_decks;
+	s.in.options += (int64_t)m.in.n_configs;
+	s.in.tags += (int64_t)m.in.n_tags;
+	if (stage_changes(h, &s, &m, buf_slice(&c->payload), server_max_payload(sv), e) == 0)
+		rc = keep(h, &s, c, r, e);
 out:
 	merge_release(&m);
 	graves_release(&deleted);
@@ -248,8 +268,8 @@ int normal_chunk(struct server *sv, struct home *h, struct call *c, struct reply
 	struct graves deleted = GRAVES_INIT;
 	struct collection *collection;
 	struct session_stamp stamp;
+	size_t rows[CURSOR_END];
 	struct session s;
-	size_t rows;
 	int rc = -1;
 
 	(void)sv;
@@ -261,13 +281,15 @@ int normal_chunk(struct server *sv, struct home *h, struct call *c, struct reply
 		goto out;
 	buf_putc(&r->body, '{');
 	if (changes_print(collection, &s.cursor, c->version >= 11 ? CHUNK_ROWS : CHUNK_ROWS_OLD, CHUNK_BYTES, is_buried, &deleted,
-			  &r->body, &rows, e) != 0)
+			  &r->body, rows, e) != 0)
 		goto out;
-	s.sent += (int64_t)rows;
+	s.out.revlog += (int64_t)rows[CURSOR_REVLOG];
+	s.out.cards += (int64_t)rows[CURSOR_CARDS];
+	s.out.notes += (int64_t)rows[CURSOR_NOTES];
 	json_put_key(&r->body, "done");
 	json_put_bool(&r->body, s.cursor.table == CURSOR_END);
 	buf_putc(&r->body, '}');
-	rc = session_save(h, &s, e);
+	rc = keep(h, &s, c, r, e);
 out:
 	graves_release(&deleted);
 	return rc;
@@ -344,9 +366,9 @@ int normal_apply_chunk(struct server *sv, struct home *h, struct call *c, struct
 		return err_set(e, ERR_CONFLICT, "the collection was replaced during this sync");
 	if (session_each(h, &s, RECORD_SHAPES, add_shapes, &k, e) != 0 || incoming_chunk(buf_slice(&c->payload), &v, e) != 0)
 		goto out;
-	if (session_add(h, &s, RECORD_CHUNK, buf_slice(&c->payload), server_max_payload(sv), e) != 0 || session_save(h, &s, e) != 0)
-		goto out;
 	buf_puts(&r->body, "null");
+	if (session_add(h, &s, RECORD_CHUNK, buf_slice(&c->payload), server_max_payload(sv), e) != 0 || keep(h, &s, c, r, e) != 0)
+		goto out;
 	rc = 0;
 out:
 	free(k.shapes);
@@ -385,44 +407,34 @@ static void print_answer(struct buf *out, bool ok, const struct counts *theirs, 
 	buf_putc(out, '}');
 }
 
-/* A text for the log. */
-static const char *log_text(struct slice s, char *out, size_t size)
-{
-	snprintf(out, size, "%.*s", (int)(s.len < size ? s.len : size - 1), s.len ? s.p : "");
-	return out;
-}
-
 /*
- * The one line that the log has of a sync. What was committed is committed: a session that cannot be written down only
+ * With the one line that the log has of a sync. What was committed is committed: a session that cannot be written down only
  * means that `finish` will say 409.
  */
-static void end_sync(struct home *h, const struct call *c, const struct session *s, const char *outcome, const char *counts)
+static void end_sync(struct server *sv, struct home *h, struct call *c, struct session *s, const struct reply *r, const char *outcome,
+		     const char *counts)
 {
-	char client[128], from[64], received[24], sent[24], ms[24];
 	struct err e = ERR_INIT;
 
-	if (session_save(h, s, &e) != 0)
+	if (keep(h, s, c, r, &e) != 0)
 		log_line(LOG_LEVEL_WARN, "after a sync: %s", e.msg);
-	snprintf(received, sizeof received, "%lld", (long long)s->received);
-	snprintf(sent, sizeof sent, "%lld", (long long)s->sent);
-	snprintf(ms, sizeof ms, "%lld", (long long)(clock_mono_ms() - s->began_ms));
-	log_event(counts ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "sync", "outcome", outcome, "user", home_uid(h), "from",
-		  log_text(c->address, from, sizeof from), "client", log_text(c->client, client, sizeof client), "received", received,
-		  "sent", sent, "ms", ms, "counts", counts, NULL);
+	report_sync(sv, h, c, s, outcome, counts);
 }
 
 /* A client of the Python era whose own check has failed sends a text. Official says 400; `bad` is what it wants to hear. */
-static int answer_failed_client(struct home *h, const struct call *c, struct session *s, struct json_object *text, struct reply *r)
+static int answer_failed_client(struct server *sv, struct home *h, struct call *c, struct session *s, struct json_object *text,
+				struct reply *r)
 {
 	buf_puts(&r->body, "{\"status\":\"bad\",\"c\":");
 	json_put_value(&r->body, text);
 	buf_puts(&r->body, ",\"s\":null}");
 	s->state = SESSION_BAD;
-	end_sync(h, c, s, "the client's own check failed", json_object_get_string(text));
+	end_sync(sv, h, c, s, r, "the client's own check failed", json_object_get_string(text));
 	return 0;
 }
 
-static int check_and_commit(struct home *h, const struct call *c, struct session *s, const struct counts *theirs, struct reply *r, struct err *e)
+static int check_and_commit(struct server *sv, struct home *h, struct call *c, struct session *s, const struct counts *theirs,
+			    struct reply *r, struct err *e)
 {
 	struct counts ours;
 	int rc = commit_session(h, s, theirs, &ours, e);
@@ -433,7 +445,7 @@ static int check_and_commit(struct home *h, const struct call *c, struct session
 	snprintf(s->answer, sizeof s->answer, "%s", buf_str(&r->body));
 	if (rc == 0)
 		s->state = SESSION_BAD;
-	end_sync(h, c, s, rc == 1 ? "done" : "the counts do not fit", rc == 1 ? NULL : s->answer);
+	end_sync(sv, h, c, s, r, rc == 1 ? "done" : "the counts do not fit", rc == 1 ? NULL : s->answer);
 	return 0;
 }
 
@@ -445,7 +457,6 @@ int normal_sanity_check(struct server *sv, struct home *h, struct call *c, struc
 	struct slice text;
 	int rc = -1;
 
-	(void)sv;
 	if (json_parse_object(buf_slice(&c->payload), &JSON_LIMITS_SMALL, &o, e) != 0)
 		return -1;
 	if (enter(h, c, IN(SESSION_OPEN) | IN(SESSION_COMMITTED) | IN(SESSION_BAD), &s, e) != 0)
@@ -462,9 +473,9 @@ int normal_sanity_check(struct server *sv, struct home *h, struct call *c, struc
 	if (!json_has(o, "client", &client))
 		err_set(e, ERR_BAD_REQUEST, "sanityCheck2: key client is missing");
 	else if (json_is_str(client, &text))
-		rc = answer_failed_client(h, c, &s, client, r);
+		rc = answer_failed_client(sv, h, c, &s, client, r);
 	else if (parse_counts(client, &theirs, e) == 0)
-		rc = check_and_commit(h, c, &s, &theirs, r, e);
+		rc = check_and_commit(sv, h, c, &s, &theirs, r, e);
 out:
 	json_object_put(o);
 	return rc;
@@ -475,14 +486,13 @@ int normal_finish(struct server *sv, struct home *h, struct call *c, struct repl
 	struct counts ours;
 	struct session s;
 
-	(void)sv;
 	/* A client that lost our reply asks again: the same mod, or all devices sync once more. */
 	if (enter(h, c, IN(SESSION_OPEN) | IN(SESSION_COMMITTED), &s, e) != 0)
 		return -1;
 	if (s.state == SESSION_OPEN) {
 		if (commit_session(h, &s, NULL, &ours, e) != 1)
 			return -1;
-		end_sync(h, c, &s, "done", NULL);
+		end_sync(sv, h, c, &s, r, "done", NULL);
 	}
 	json_put_int(&r->body, s.committed_mod_ms);
 	return 0;
@@ -492,15 +502,18 @@ int normal_abort(struct server *sv, struct home *h, struct call *c, struct reply
 {
 	struct session s;
 
-	(void)sv;
 	if (session_load(h, &s, e) != 0)
 		return -1;
 	/*
 	 * A client that was overtaken sends abort with its old key while the winner is syncing, and Cancel sends one with a new
 	 * key: neither may end somebody else's sync. After the commit there is nothing left to end.
 	 */
-	if (session_check(&s, c->session_key, NULL) == 0 && s.state != SESSION_COMMITTED && session_end(h, e) != 0)
-		return -1;
+	if (session_check(&s, c->session_key, NULL) == 0 && s.state != SESSION_COMMITTED) {
+		if (session_end(h, e) != 0)
+			return -1;
+		if (s.state == SESSION_OPEN)
+			report_sync(sv, h, c, &s, "aborted by the client", NULL);
+	}
 	buf_puts(&r->body, "null");
 	return 0;
 }

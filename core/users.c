@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "storage/home.h"
+#include "storage/session.h"
 
 static void remove_home(struct server *s, const char *uid)
 {
@@ -50,6 +51,12 @@ static int lock_home(struct server *s, const char *uid, struct home **h, struct 
 	return rc == 1 && home_lock(*h, e) != 0 ? -1 : rc;
 }
 
+/* Whoever is syncing hears at the next request that the key has ended: that sync is over, too. */
+static int end_keys(struct home *h, struct err *e)
+{
+	return home_keys_end(h, e) != 0 || session_end(h, e) != 0 ? -1 : 0;
+}
+
 int users_set_hash(struct server *s, const char *uid, const char *hash, const uint8_t origin[ACCOUNT_DIGEST_BYTES],
 		   struct err *e)
 {
@@ -62,7 +69,47 @@ int users_set_hash(struct server *s, const char *uid, const char *hash, const ui
 		return -1;
 	rc = accounts_set_hash(s->accounts, uid, hash, origin, e);
 	if (rc == 0)
-		rc = home_keys_end(h, e);
+		rc = end_keys(h, e);
+	home_unlock(h);
+	return rc;
+}
+
+/* Does the sync that is going on belong to this key? */
+static int end_session_of(struct home *h, const uint8_t hash[ACCOUNT_DIGEST_BYTES], struct err *e)
+{
+	struct session session;
+
+	if (session_load(h, &session, e) != 0)
+		return -1;
+	return memcmp(session.owner, hash, sizeof session.owner) == 0 ? session_end(h, e) : 0;
+}
+
+static int revoke_one(struct server *s, struct home *h, const uint8_t hash[ACCOUNT_DIGEST_BYTES], struct err *e)
+{
+	char uid[ACCOUNT_UID_MAX + 1];
+	int old = accounts_key_find(s->accounts, hash, uid, e), own;
+
+	if (old == 1)
+		old = strcmp(uid, home_uid(h)) == 0 ? accounts_key_end(s->accounts, hash, e) : 0;
+	own = old < 0 ? -1 : home_key_end(h, hash, e);
+	if (own < 0 || (old == 0 && own == 0))
+		return own;
+	return end_session_of(h, hash, e) == 0 ? 1 : -1;
+}
+
+int users_revoke(struct server *s, const char *uid, const uint8_t hash[ACCOUNT_DIGEST_BYTES], struct err *e)
+{
+	struct home *h;
+	int rc = lock_home(s, uid, &h, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_DAMAGED, "users/%.2s/%s is missing", uid, uid);
+	if (rc < 0)
+		return -1;
+	if (hash)
+		rc = revoke_one(s, h, hash, e);
+	else
+		rc = accounts_keys_end(s->accounts, uid, e) == 0 && end_keys(h, e) == 0 ? 1 : -1;
 	home_unlock(h);
 	return rc;
 }
@@ -76,7 +123,7 @@ int users_set_state(struct server *s, const char *uid, enum account_state state,
 		return -1;
 	rc = accounts_set_state(s->accounts, uid, state, e);
 	if (there && rc == 0 && state != ACCOUNT_ENABLED)
-		rc = home_keys_end(h, e);
+		rc = end_keys(h, e);
 	if (there)
 		home_unlock(h);
 	return rc;
@@ -96,5 +143,8 @@ int users_remove(struct server *s, const char *uid, struct err *e)
 		rc = -1;
 	if (there)
 		home_unlock(h);
+	/* Also what an earlier removal left that died half-way, whoever's it was. */
+	if (rc == 0)
+		rc = homes_sweep(s->homes, e);
 	return rc == 0 ? accounts_delete(s->accounts, uid, e) : -1;
 }

@@ -21,6 +21,11 @@ int users_create(struct server *s, struct account *list, size_t n, struct err *e
 /* A new password ends all keys. `origin` may be NULL (accounts.h). */
 int users_set_hash(struct server *s, const char *uid, const char *hash, const uint8_t origin[ACCOUNT_DIGEST_BYTES],
 		   struct err *e);
+/*
+ * One key of the user ends (its SHA-256), or all of them (NULL), and with it a sync that it has begun: that client must log
+ * in again. 1, 0 when the user has no such key, -1.
+ */
+int users_revoke(struct server *s, const char *uid, const uint8_t hash[ACCOUNT_DIGEST_BYTES], struct err *e);
 /* Any state but ACCOUNT_ENABLED ends all keys. */
 int users_set_state(struct server *s, const char *uid, enum account_state state, struct err *e);
 /*

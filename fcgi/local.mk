@@ -19,7 +19,7 @@ libexec_PROGRAMS += fcgi/ankisync.fcgi
 fcgi_ankisync_fcgi_SOURCES = fcgi/main.c
 fcgi_ankisync_fcgi_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS)
 fcgi_ankisync_fcgi_LDADD = fcgi/libworker.a $(CORE_LIBS) $(FCGI_LIBS)
-dist_man_MANS += man/ankisync.fcgi.8
+dist_man_MANS += man/ankisync.fcgi.8 man/ankisync.conf.5
 
 # These have a core of their own, from memory.
 check_PROGRAMS += tests/unit/test-fcgi-head tests/unit/test-fcgi-body tests/unit/test-fcgi-form tests/unit/test-fcgi-serve

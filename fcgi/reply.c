@@ -29,6 +29,7 @@ int reply_status(enum err_kind kind)
 	case ERR_NONE:
 	case ERR_DAMAGED:
 	case ERR_INTERNAL:
+	case ERR_DENIED:
 		break;
 	}
 	return 500;

@@ -24,27 +24,22 @@ struct exchange {
 	int64_t start_ms;
 };
 
-/* A text for the log, without NULs. The caller gives the memory. */
-static const char *text_of(struct slice s, char *out, size_t size)
-{
-	size_t n = s.len < size ? s.len : size - 1;
-
-	if (n)
-		memcpy(out, s.p, n);
-	out[n] = 0;
-	return n ? out : NULL;
-}
-
 static void log_exchange(const struct exchange *x, enum log_level level, const char *event, int status, const char *error)
 {
-	char path[256], from[64], client[256], number[16], ms[24];
-	struct slice who = x->call.client.len ? x->call.client : x->rq->agent;
+	const struct call *c = &x->call;
 
-	snprintf(number, sizeof number, "%d", status);
-	snprintf(ms, sizeof ms, "%lld", (long long)(clock_mono_ms() - x->start_ms));
-	log_event(level, event, "status", number, "path", text_of(x->rq->path, path, sizeof path), "user",
-		  x->call.user[0] ? x->call.user : NULL, "from", text_of(x->rq->address, from, sizeof from), "client",
-		  text_of(who, client, sizeof client), "ms", ms, "error", error, NULL);
+	if (!log_begin(level, event))
+		return;
+	log_put_int("status", status);
+	log_put("path", x->rq->path);
+	if (*c->name || *c->user)
+		log_put("user", slice_of(*c->name ? c->name : c->user));
+	log_put("from", x->rq->address);
+	log_put("client", c->client.len ? c->client : x->rq->agent);
+	log_put_int("ms", clock_mono_ms() - x->start_ms);
+	if (error)
+		log_put("error", slice_of(error));
+	log_end();
 }
 
 static int call_from_header(struct server *s, struct exchange *x, struct source *body, struct err *e)
@@ -88,6 +83,7 @@ static enum log_level level_of(enum err_kind kind)
 	case ERR_FULL:
 	case ERR_CUT_OFF:
 	case ERR_INTERNAL:
+	case ERR_DENIED:
 		return LOG_LEVEL_ERROR;
 	default:
 		return LOG_LEVEL_WARN;

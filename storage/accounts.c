@@ -1,6 +1,7 @@
 /* See accounts.h. The names' rules are at the end; everything else is SQL. */
 #include "storage/accounts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -29,7 +30,8 @@ enum { FORMAT_VERSION = 1 };
 
 enum stmt {
 	STMT_VERSION, STMT_ANY, STMT_FIND, STMT_FIND_UID, STMT_LIST, STMT_ADD, STMT_SET_HASH, STMT_RENEW_HASH, STMT_SET_ORIGIN,
-	STMT_SET_STATE, STMT_SET_LIMIT, STMT_RENAME, STMT_DELETE, STMT_KEYS_END, STMT_KEY_ADD, STMT_KEY_FIND, STMT_KEY_COUNT, STMT__COUNT
+	STMT_SET_STATE, STMT_SET_LIMIT, STMT_RENAME, STMT_DELETE, STMT_KEYS_END, STMT_KEY_ADD, STMT_KEY_FIND,
+	STMT_KEY_COUNT, STMT_KEY_END, STMT_KEY_LIST, STMT__COUNT
 };
 
 #define COLUMNS "uid, name, hash, state, limit_bytes, created_s, origin"
@@ -51,6 +53,8 @@ static const char *const texts[STMT__COUNT] = {
 	[STMT_KEY_ADD]    = "INSERT INTO legacy_key (hash, uid) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET uid = excluded.uid",
 	[STMT_KEY_FIND]   = "SELECT uid FROM legacy_key WHERE hash = ?1",
 	[STMT_KEY_COUNT]  = "SELECT count(*) FROM legacy_key WHERE uid = ?1",
+	[STMT_KEY_END]    = "DELETE FROM legacy_key WHERE hash = ?1",
+	[STMT_KEY_LIST]   = "SELECT hash FROM legacy_key WHERE uid = ?1 ORDER BY hash",
 };
 
 struct accounts {
@@ -108,6 +112,70 @@ static int sync_folder(const char *base, struct err *e)
 	return rc;
 }
 
+/* The first entry in a folder whose name is at least so long; false when there is none. */
+static bool first_entry(const char *path, size_t least, char name[256])
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry = NULL;
+
+	while (dir && (entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.' && strlen(entry->d_name) >= least && strncmp(entry->d_name, "gone-", 5) != 0)
+			break;
+	if (entry)
+		snprintf(name, 256, "%s", entry->d_name);
+	if (dir)
+		closedir(dir);
+	return entry != NULL;
+}
+
+/* Does any user have a folder below SYNC_BASE? Then `home` is one, for the message. */
+static bool has_homes(const char *base, char home[PATH_MAX])
+{
+	char users[PATH_MAX], name[256];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	if ((size_t)snprintf(users, sizeof users, "%s/users", base) >= sizeof users)
+		return false;
+	dir = opendir(users);
+	while (dir && !found && (entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.' || (size_t)snprintf(home, PATH_MAX, "%s/%s", users, entry->d_name) >= PATH_MAX)
+			continue;
+		found = first_entry(home, ACCOUNT_UID_MIN, name);
+	}
+	if (found)
+		snprintf(home, PATH_MAX, "users/%.2s/%s", name, name);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/*
+ * A new accounts.db beside homes would know none of their users: each of them would be told that the password is wrong. And
+ * beside a journal of the lost one it would be destroyed by it.
+ */
+static int check_not_lost(const struct accounts *a, const char *base, struct err *e)
+{
+	char wal[PATH_MAX + 8], home[PATH_MAX];
+
+	snprintf(wal, sizeof wal, "%s-wal", a->path);
+	if (access(wal, F_OK) == 0)
+		snprintf(home, sizeof home, "%s", "accounts.db-wal");
+	else if (!has_homes(base, home))
+		return 0;
+	/* Homes are made after the file: whoever sees one of another process's first users sees the file now. */
+	if (access(a->path, F_OK) == 0)
+		return 0;
+	return err_set(e, ERR_DAMAGED, "%s is missing, but %.64s is there: put accounts.db back from a backup, or see \"accounts.db"
+		       " is lost\" in docs/setup.md; it is not made anew", a->path, home);
+}
+
+static int make_first(struct accounts *a, const char *base, struct err *e)
+{
+	return check_not_lost(a, base, e) != 0 || make_file(a, e) != 0 || sync_folder(base, e) != 0 ? -1 : 0;
+}
+
 static void let_go(struct accounts *a)
 {
 	sql_close(&a->sql);
@@ -124,7 +192,10 @@ static struct sql *db(struct accounts *a, struct err *e)
 	if (a->changing)
 		return &a->sql;
 	if (stat(a->path, &st) != 0) {
-		err_errno(e, "%s", a->path);
+		if (errno == ENOENT)
+			err_set(e, ERR_DAMAGED, "%s is missing: is the disk mounted? Else put it back from a backup", a->path);
+		else
+			err_errno(e, "%s", a->path);
 		return NULL;
 	}
 	if (a->sql.db && st.st_ino == a->ino && st.st_dev == a->dev)
@@ -172,7 +243,7 @@ struct accounts *accounts_open(const char *base, bool rollback_journal, bool sha
 		err_errno(e, "%s", base);
 		goto fail;
 	}
-	if (access(a->path, F_OK) != 0 && (make_file(a, e) != 0 || sync_folder(base, e) != 0))
+	if (access(a->path, F_OK) != 0 && make_first(a, base, e) != 0)
 		goto fail;
 	if (!db(a, e))
 		goto fail;
@@ -496,6 +567,40 @@ int accounts_key_find(struct accounts *a, const uint8_t hash[ACCOUNT_DIGEST_BYTE
 	rc = sql_step(s, q, e);
 	if (rc == 1 && copy_text(uid, ACCOUNT_UID_MAX + 1, sql_column(q, 0), "uid", e) != 0)
 		rc = -1;
+	sqlite3_reset(q);
+	return done(a, rc);
+}
+
+int accounts_key_end(struct accounts *a, const uint8_t hash[ACCOUNT_DIGEST_BYTES], struct err *e)
+{
+	struct sql *s = db(a, e);
+	sqlite3_stmt *q = s ? sql_stmt(s, STMT_KEY_END, e) : NULL;
+
+	if (!q)
+		return done(a, -1);
+	sqlite3_bind_blob(q, 1, hash, ACCOUNT_DIGEST_BYTES, SQLITE_STATIC);
+	return done(a, sql_run(s, q, e) == 0 ? sqlite3_changes(s->db) : -1);
+}
+
+int accounts_keys_end(struct accounts *a, const char *uid, struct err *e)
+{
+	bool ours;
+	struct sql *s = begin(a, &ours, e);
+
+	return s ? end(a, ours, end_keys(s, uid, e), e) : -1;
+}
+
+int accounts_keys_each(struct accounts *a, const char *uid, account_key_fn *fn, void *arg, struct err *e)
+{
+	struct sql *s = db(a, e);
+	sqlite3_stmt *q = s ? with_uid(s, STMT_KEY_LIST, uid, e) : NULL;
+	int rc = q ? 0 : -1;
+
+	while (rc == 0 && (rc = sql_step(s, q, e)) == 1) {
+		struct slice hash = sql_column(q, 0);
+
+		rc = hash.len == ACCOUNT_DIGEST_BYTES ? fn((const uint8_t *)hash.p, arg, e) : 0;
+	}
 	sqlite3_reset(q);
 	return done(a, rc);
 }

@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { ACCOUNT_NAME_MAX = 255, ACCOUNT_UID_MAX = 63, ACCOUNT_HASH_MAX = 511, ACCOUNT_DIGEST_BYTES = 32 };
+enum { ACCOUNT_NAME_MAX = 255, ACCOUNT_UID_MIN = 10, ACCOUNT_UID_MAX = 63, ACCOUNT_HASH_MAX = 511, ACCOUNT_DIGEST_BYTES = 32 };
 
 enum account_state {
 	ACCOUNT_ENABLED = 0,
@@ -40,7 +40,8 @@ struct accounts;
 /*
  * The database below `base` (SYNC_BASE; both are made when they are not there, 0700 and 0600). The handle opens the file
  * when it is first needed and again when another file has taken its place; with `shared` it keeps nothing between calls.
- * NULL with *e when that fails or when the folder is not ours (the message says whose it is).
+ * NULL with *e when that fails or when the folder is not ours (the message says whose it is), and when the file is missing
+ * although there are homes: a lost one is never made anew.
  */
 struct accounts *accounts_open(const char *base, bool rollback_journal, bool shared, struct err *e);
 void accounts_close(struct accounts *a); /* accepts NULL */
@@ -88,6 +89,10 @@ int accounts_delete(struct accounts *a, const char *uid, struct err *e);
 int accounts_key_add(struct accounts *a, const uint8_t hash[ACCOUNT_DIGEST_BYTES], const char *uid, struct err *e);
 int accounts_key_find(struct accounts *a, const uint8_t hash[ACCOUNT_DIGEST_BYTES], char uid[ACCOUNT_UID_MAX + 1],
 		      struct err *e);
+int accounts_key_end(struct accounts *a, const uint8_t hash[ACCOUNT_DIGEST_BYTES], struct err *e); /* 1, 0 there is none, -1 */
+int accounts_keys_end(struct accounts *a, const char *uid, struct err *e);
+typedef int account_key_fn(const uint8_t hash[ACCOUNT_DIGEST_BYTES], void *arg, struct err *e);
+int accounts_keys_each(struct accounts *a, const char *uid, account_key_fn *fn, void *arg, struct err *e);
 int accounts_key_count(struct accounts *a, const char *uid, int64_t *n, struct err *e);
 
 #endif

@@ -15,7 +15,7 @@ static int check_owner(const char *path, uid_t owner, struct err *e)
 
 	if (owner == geteuid())
 		return 0;
-	return err_set(e, ERR_INTERNAL, "%s belongs to user \"%s\", but this runs as \"%s\": start it as \"%s\", or"
+	return err_set(e, ERR_DENIED, "%s belongs to user \"%s\", but this runs as \"%s\": start it as \"%s\", or"
 		       " give it the folder (chown -R)", path, user_name(owner, theirs, sizeof theirs), user_name(geteuid(), ours, sizeof ours), theirs);
 }
 
@@ -78,6 +78,6 @@ int base_dir_make(const char *base, struct err *e)
 		return -1;
 	if (!(st.st_mode & 077) || (is_empty(base) && chmod(base, 0700) == 0))
 		return reach_folder(base, e);
-	return err_set(e, ERR_INTERNAL, "%s may be read by others (mode %03o): chmod 700 it", base,
+	return err_set(e, ERR_DENIED, "%s may be read by others (mode %03o): chmod 700 it", base,
 		       (unsigned)st.st_mode & 0777);
 }

@@ -136,7 +136,7 @@ struct printing {
 	buried_fn *buried;
 	void *arg;
 	struct buf *out;
-	size_t rows;
+	size_t rows, *by_table;
 	bool open_list;
 };
 
@@ -162,6 +162,7 @@ static void print_row(struct printing *p, const struct table *t, sqlite3_stmt *s
 	p->open_list = true;
 	t->print(p->out, st);
 	p->rows++;
+	p->by_table[p->cur->table]++;
 }
 
 /* All rows of one statement that are left. 1: the reply is full; 0: no more rows; -1. */
@@ -218,18 +219,18 @@ static int print_table(struct printing *p, struct err *e)
 }
 
 int changes_print(struct collection *c, struct cursor *cur, size_t max_rows, size_t soft_bytes, buried_fn *buried, void *arg,
-		  struct buf *out, size_t *rows, struct err *e)
+		  struct buf *out, size_t rows[CURSOR_END], struct err *e)
 {
-	struct printing p = { c, cur, max_rows, out->len + soft_bytes, buried, arg, out };
+	struct printing p = { c, cur, max_rows, out->len + soft_bytes, buried, arg, out, .by_table = rows };
 	int rc = 0;
 
+	memset(rows, 0, CURSOR_END * sizeof *rows);
 	c->large_job = true;
 	while (cur->table < CURSOR_END && rc == 0) {
 		rc = print_table(&p, e);
 		if (rc == 0)
 			enter_table(cur, cur->table + 1);
 	}
-	*rows = p.rows;
 	return rc < 0 ? -1 : 0;
 }
 

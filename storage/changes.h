@@ -32,11 +32,11 @@ void cursor_start(struct cursor *cur, int64_t min_usn);
 typedef bool buried_fn(enum grave_type type, int64_t id, void *arg);
 /*
  * Print the next rows as three lists, `"revlog":[…],"cards":[…],"notes":[…]` (empty ones are left out), until max_rows were
- * printed or out has grown by soft_bytes. *rows counts them; the cursor moves on, and stands at CURSOR_END when there is
+ * printed or out has grown by soft_bytes. rows counts them, by table; the cursor moves on, and stands at CURSOR_END when there is
  * nothing more.
  */
 int changes_print(struct collection *c, struct cursor *cur, size_t max_rows, size_t soft_bytes, buried_fn *buried, void *arg,
-		  struct buf *out, size_t *rows, struct err *e);
+		  struct buf *out, size_t rows[CURSOR_END], struct err *e);
 
 /* Merge incoming rows, stamped with `usn` (protocol.md §3.4; of the same second the client's row wins). */
 int card_merge(struct collection *c, const struct card_row *row, int64_t min_usn, int64_t usn, struct err *e);

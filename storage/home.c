@@ -2,6 +2,7 @@
 #include "storage/home.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -15,6 +16,7 @@
 #include "storage/home_priv.h"
 #include "storage/media.h"
 
+#define GONE "gone-" /* what a home is called while it is being removed */
 enum { HOMES_CACHED = 24 }; /* about ten descriptors and 0.3 MB each; a school that syncs at once should not open databases anew */
 
 struct homes {
@@ -259,31 +261,69 @@ static int fsync_dir(const char *path, struct err *e)
 	return rc;
 }
 
-int homes_create(struct homes *hs, struct home **h, struct err *e)
+/* What somebody else removes at the same time is just as well gone. */
+static int remove_tree(const char *path, struct err *e)
 {
-	char uid[HOME_UID_CHARS + 1], parent[PATH_MAX], dir[PATH_MAX], lock[PATH_MAX], users[PATH_MAX];
+	char *paths[] = { (char *)path, NULL };
+	FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	FTSENT *f;
+	int rc = 0;
+
+	if (!walk)
+		return err_errno(e, "%s", path);
+	while ((f = fts_read(walk)) != NULL) {
+		if (f->fts_info == FTS_D)
+			continue;
+		if ((f->fts_info == FTS_DP ? rmdir(f->fts_accpath) : unlink(f->fts_accpath)) != 0 && errno != ENOENT)
+			rc = err_errno(e, "%s: cannot remove it", f->fts_path);
+	}
+	fts_close(walk);
+	return rc;
+}
+
+/* The folder and what is in it; *h is set as soon as there is something to close. */
+static int fill_new_home(struct homes *hs, const char *uid, const char *dir, struct home **h, struct err *e)
+{
+	char lock[PATH_MAX];
 	int fd;
 
+	if (make_path(lock, e, "%s/lock", dir) != 0)
+		return -1;
+	fd = open(lock, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(e, "%s", lock);
+	close(fd);
+	switch (home_open(hs, slice_of(uid), h, e)) {
+	case 0:
+		return err_set(e, ERR_INTERNAL, "%s: somebody removed it at this moment", dir);
+	case -1:
+		return -1;
+	}
+	(*h)->used_ms = clock_mono_ms();
+	return home_make_user_db(*h, e);
+}
+
+int homes_create(struct homes *hs, struct home **h, struct err *e)
+{
+	char uid[HOME_UID_CHARS + 1], parent[PATH_MAX], dir[PATH_MAX], users[PATH_MAX];
+
+	*h = NULL;
 	random_name(uid, HOME_UID_CHARS);
 	if (make_path(users, e, "%s/users", hs->base) != 0 || make_path(parent, e, "%s/%.2s", users, uid) != 0 ||
-	    make_path(dir, e, "%s/%s", parent, uid) != 0 || make_path(lock, e, "%s/lock", dir) != 0)
+	    make_path(dir, e, "%s/%s", parent, uid) != 0)
 		return -1;
 	if (make_private_dir(parent, e) != 0)
 		return -1;
 	if (mkdir(dir, 0700) != 0)
 		return err_errno(e, "%s: cannot make the folder", dir);
-	fd = open(lock, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_errno(e, "%s", lock);
-	close(fd);
-	if (home_open(hs, slice_of(uid), h, e) != 1)
-		return -1;
-	(*h)->used_ms = clock_mono_ms();
-	if (home_make_user_db(*h, e) != 0)
-		return -1;
-	if (fsync_dir(dir, e) != 0 || fsync_dir(parent, e) != 0 || fsync_dir(users, e) != 0)
-		return -1;
-	return 0;
+	if (fill_new_home(hs, uid, dir, h, e) == 0 && fsync_dir(dir, e) == 0 && fsync_dir(parent, e) == 0 && fsync_dir(users, e) == 0)
+		return 0;
+	/* Nobody knows its name. */
+	if (*h)
+		home_close(*h);
+	*h = NULL;
+	remove_tree(dir, NULL);
+	return -1;
 }
 
 const char *home_uid(const struct home *h)
@@ -381,6 +421,11 @@ fail:
 	return -1;
 }
 
+bool home_is_locked(const struct home *h)
+{
+	return h->locked;
+}
+
 bool home_try_lock(struct home *h)
 {
 	bool gone;
@@ -412,32 +457,13 @@ void home_unlock(struct home *h)
 	h->slot = -1;
 }
 
-static int remove_tree(const char *path, struct err *e)
-{
-	char *paths[] = { (char *)path, NULL };
-	FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-	FTSENT *f;
-	int rc = 0;
-
-	if (!walk)
-		return err_errno(e, "%s", path);
-	while ((f = fts_read(walk)) != NULL) {
-		if (f->fts_info == FTS_D)
-			continue;
-		if ((f->fts_info == FTS_DP ? rmdir(f->fts_accpath) : unlink(f->fts_accpath)) != 0)
-			rc = err_errno(e, "%s: cannot remove it", f->fts_path);
-	}
-	fts_close(walk);
-	return rc;
-}
-
 int home_remove(struct home *h, struct err *e)
 {
 	char gone[PATH_MAX], parent[PATH_MAX];
 
 	assert(h->locked);
 	if (make_path(parent, e, "%.*s", (int)(strlen(h->path) - strlen(h->uid) - 1), h->path) != 0 ||
-	    make_path(gone, e, "%s/gone-%s", parent, h->uid) != 0)
+	    make_path(gone, e, "%s/" GONE "%s", parent, h->uid) != 0)
 		return -1;
 	home_close_collection(h);
 	home_close_media(h);
@@ -448,4 +474,45 @@ int home_remove(struct home *h, struct err *e)
 	if (fsync_dir(parent, e) != 0)
 		return -1;
 	return remove_tree(gone, e);
+}
+
+static int sweep_gone(const char *folder, struct err *e)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir = opendir(folder);
+	int rc = 0;
+
+	if (!dir)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(e, "%s", folder);
+	while ((entry = readdir(dir)) != NULL) {
+		if (strncmp(entry->d_name, GONE, strlen(GONE)) != 0)
+			continue;
+		if (make_path(path, e, "%s/%s", folder, entry->d_name) != 0 || remove_tree(path, e) != 0)
+			rc = -1;
+	}
+	closedir(dir);
+	return rc;
+}
+
+int homes_sweep(struct homes *hs, struct err *e)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir;
+	int rc = 0;
+
+	if (make_path(path, e, "%s/users", hs->base) != 0)
+		return -1;
+	dir = opendir(path);
+	if (!dir)
+		return err_errno(e, "%s", path);
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (make_path(path, e, "%s/users/%s", hs->base, entry->d_name) != 0 || sweep_gone(path, e) != 0)
+			rc = -1;
+	}
+	closedir(dir);
+	return rc;
 }

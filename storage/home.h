@@ -40,7 +40,7 @@ void homes_rest(struct homes *hs, int64_t idle_ms);
  * no folder of users at all). Any text is a safe uid.
  */
 int homes_get(struct homes *hs, struct slice uid, struct home **h, struct err *e);
-/* A new, empty home under a fresh uid. On disk, durably, when it returns 0. */
+/* A new, empty home under a fresh uid. On disk, durably, when it returns 0; else nothing of it stays. */
 int homes_create(struct homes *hs, struct home **h, struct err *e);
 
 const char *home_uid(const struct home *h);
@@ -54,13 +54,23 @@ int home_dirfd(const struct home *h);
  */
 int home_lock(struct home *h, struct err *e);
 void home_unlock(struct home *h); /* accepts an unlocked home */
+bool home_is_locked(const struct home *h);
 /* A slot alone, for work outside the lock that keeps the worker busy for long (spooling an upload). home_unlock lets it go too. */
 int home_slot(struct home *h, struct err *e);
 
 /* Keys: only the SHA-256 of the secret is kept. find works without the lock as well; the others need it. */
 int home_key_find(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e); /* 1, 0, -1 */
 int home_key_add(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct slice client, int64_t now_s, struct err *e);
+int home_key_end(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e); /* 1, 0 there is none, -1 */
 int home_keys_end(struct home *h, struct err *e); /* all of them */
+/* The oldest first. `client` is what the device said about itself when it logged in. fn returns 0 to go on. */
+struct home_key {
+	uint8_t hash[HOME_KEY_HASH_BYTES];
+	struct slice client; /* borrowed */
+	int64_t made_s;
+};
+typedef int home_key_fn(const struct home_key *key, void *arg, struct err *e);
+int home_keys_each(struct home *h, home_key_fn *fn, void *arg, struct err *e);
 int home_key_count(struct home *h, int64_t *count, struct err *e);
 
 /* Current generation of the collection, 0 for an account that never received one. Needs the lock. */
@@ -109,7 +119,11 @@ int home_names_note(struct home *h, int kind, int64_t usn, const struct home_old
 typedef int home_name_fn(int64_t id, struct slice name, void *arg, struct err *e);
 int home_names_each(struct home *h, int kind, int64_t min_usn, home_name_fn *fn, void *arg, struct err *e);
 
-/* Remove the user's folder with all that is in it. Needs the lock; afterwards *h serves for home_unlock only. */
+/*
+ * Remove the user's folder with all that is in it. Needs the lock; afterwards *h serves for home_unlock only. A removal that
+ * died leaves a folder that is no home any more; homes_sweep removes what is left of all such. Needs no lock.
+ */
 int home_remove(struct home *h, struct err *e);
+int homes_sweep(struct homes *hs, struct err *e);
 
 #endif

@@ -7,7 +7,9 @@
 const char *const user_stmt_text[USER_STMTS] = {
 	[USER_KEY_FIND] = "SELECT 1 FROM key WHERE hash = ?1",
 	[USER_KEY_ADD] = "INSERT OR REPLACE INTO key (hash, client, made_s) VALUES (?1, ?2, ?3)",
+	[USER_KEY_END] = "DELETE FROM key WHERE hash = ?1",
 	[USER_KEYS_END] = "DELETE FROM key",
+	[USER_KEY_LIST] = "SELECT hash, client, made_s FROM key ORDER BY made_s, hash",
 	[USER_KEY_COUNT] = "SELECT count(*) FROM key",
 	[USER_CURRENT] = "SELECT generation FROM current WHERE id = 1",
 	[USER_SET_CURRENT] = "INSERT INTO current (id, generation) VALUES (1, ?1)"
@@ -103,6 +105,18 @@ int home_key_add(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct
 	return sql_run(s, st, e);
 }
 
+int home_key_end(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_KEY_END, e) : NULL;
+
+	assert(h->locked);
+	if (!st)
+		return -1;
+	sql_bind_blob(st, 1, (struct slice){ (const char *)hash, HOME_KEY_HASH_BYTES });
+	return sql_run(s, st, e) == 0 ? sqlite3_changes(s->db) : -1;
+}
+
 int home_keys_end(struct home *h, struct err *e)
 {
 	struct sql *s = home_user_db(h, e);
@@ -118,4 +132,26 @@ int home_key_count(struct home *h, int64_t *count, struct err *e)
 	sqlite3_stmt *st = s ? sql_stmt(s, USER_KEY_COUNT, e) : NULL;
 
 	return st && sql_int(s, st, count, e) == 1 ? 0 : -1;
+}
+
+int home_keys_each(struct home *h, home_key_fn *fn, void *arg, struct err *e)
+{
+	struct sql *s = home_user_db(h, e);
+	sqlite3_stmt *st = s ? sql_stmt(s, USER_KEY_LIST, e) : NULL;
+	int rc = -1;
+
+	while (st && (rc = sql_step(s, st, e)) == 1) {
+		struct home_key key = { .client = sql_column(st, 1), .made_s = sqlite3_column_int64(st, 2) };
+		struct slice hash = sql_column(st, 0);
+
+		if (hash.len > sizeof key.hash)
+			hash.len = sizeof key.hash;
+		if (hash.len)
+			memcpy(key.hash, hash.p, hash.len);
+		rc = fn(&key, arg, e);
+		if (rc != 0)
+			break;
+	}
+	sqlite3_reset(st);
+	return rc;
 }

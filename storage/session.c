@@ -91,6 +91,43 @@ static void copy_key(char out[SESSION_KEY_MAX + 1], struct slice key)
 	memcpy(out, key.p, key.len);
 }
 
+/* Its place, or the one that was used longest ago. */
+static struct session_device *device_place(struct session *s, const uint8_t *key_hash)
+{
+	struct session_device *oldest = &s->devices[0];
+
+	for (int i = 0; i < SESSION_DEVICES; i++) {
+		struct session_device *d = &s->devices[i];
+
+		if (d->used_s && memcmp(d->key, key_hash, sizeof d->key) == 0)
+			return d;
+		if (d->used_s < oldest->used_s)
+			oldest = d;
+	}
+	return oldest;
+}
+
+bool session_note_device(struct session *s, const uint8_t key_hash[HOME_KEY_HASH_BYTES], struct slice client, int64_t now_s)
+{
+	enum { EVERY_S = 300 };
+	struct session_device *d = device_place(s, key_hash), now = { .used_s = now_s > 0 ? now_s : 1 };
+
+	memcpy(now.key, key_hash, sizeof now.key);
+	snprintf(now.client, sizeof now.client, "%.*s", (int)client.len, client.len ? client.p : "");
+	if (memcmp(d->key, now.key, sizeof now.key) == 0 && strcmp(d->client, now.client) == 0 && now_s >= d->used_s &&
+	    now_s - d->used_s < EVERY_S)
+		return false;
+	*d = now;
+	return true;
+}
+
+const struct session_device *session_device(const struct session *s, const uint8_t *key_hash)
+{
+	const struct session_device *d = device_place((struct session *)s, key_hash);
+
+	return d->used_s && memcmp(d->key, key_hash, sizeof d->key) == 0 ? d : NULL;
+}
+
 int session_note_meta(struct home *h, struct session *s, struct slice key, const struct session_stamp *stamp, struct err *e)
 {
 	struct session_told *told = (struct session_told *)session_told(s, key);
@@ -130,8 +167,7 @@ int session_begin(struct home *h, struct session *s, struct slice key, const str
 	cursor_start(&s->cursor, min_usn);
 	s->end = sizeof(struct header);
 	s->committed_mod_ms = 0;
-	s->began_ms = clock_mono_ms();
-	s->received = s->sent = 0;
+	s->began_ms = clock_now_ms();
 	memset(s->answer, 0, sizeof s->answer);
 	return session_save(h, s, e);
 }

@@ -18,7 +18,7 @@
 #include "storage/collection.h"
 #include "storage/home.h"
 
-enum { SESSION_KEY_MAX = 63, SESSION_RING = 8, SESSION_ANSWER_MAX = 400 };
+enum { SESSION_KEY_MAX = 63, SESSION_RING = 8, SESSION_ANSWER_MAX = 400, SESSION_DEVICES = 8, SESSION_KEY_HEAD = 8 };
 
 enum session_state {
 	SESSION_NONE,      /* no sync is going on (ended, aborted, never begun) */
@@ -36,6 +36,18 @@ struct session_told {
 	struct session_stamp stamp; /* mod_ms is not compared */
 };
 
+/* Who was here last, by host key: for the log and for lists, nothing depends on it. */
+struct session_device {
+	uint8_t key[SESSION_KEY_HEAD]; /* the first bytes of the SHA-256 of its secret */
+	int64_t used_s;                /* to five minutes; 0: a free place */
+	char client[48];               /* what it said about itself in `meta` */
+};
+
+struct session_moved { /* for the log */
+	int64_t cards, notes, revlog, graves, decks, notetypes, options, tags;
+	int64_t bytes; /* of payloads, not compressed */
+};
+
 struct session {
 	int64_t state; /* enum session_state */
 	char key[SESSION_KEY_MAX + 1];
@@ -46,10 +58,13 @@ struct session {
 	struct cursor cursor;
 	uint64_t end;               /* of the records */
 	int64_t committed_mod_ms;
-	int64_t began_ms, received, sent; /* for the log: start (monotonic clock), rows and objects that came, rows that went */
+	uint8_t owner[SESSION_KEY_HEAD]; /* whose host key began it */
+	int64_t began_ms;           /* Unix time */
+	struct session_moved in, out;
 	char answer[SESSION_ANSWER_MAX]; /* what sanityCheck2 said, "" before */
 	int64_t ring_next;
 	struct session_told ring[SESSION_RING];
+	struct session_device devices[SESSION_DEVICES];
 	struct session_stamp counts_stamp; /* generation 0: no counts */
 	struct counts counts;
 };
@@ -59,12 +74,17 @@ int session_load(struct home *h, struct session *s, struct err *e);
 /* Write the header (the records stay as they are). */
 int session_save(struct home *h, const struct session *s, struct err *e);
 
+/* Note that the holder of this host key is here, in *s alone. Whether that changed anything worth saving. */
+bool session_note_device(struct session *s, const uint8_t key_hash[HOME_KEY_HASH_BYTES], struct slice client, int64_t now_s);
+/* What is known of a host key (its first SESSION_KEY_HEAD bytes), or NULL. */
+const struct session_device *session_device(const struct session *s, const uint8_t *key_hash);
+
 /* meta: note what this key was told. A key that does not fit is not noted. Saves. */
 int session_note_meta(struct home *h, struct session *s, struct slice key, const struct session_stamp *stamp, struct err *e);
 /* What meta told this key last, or NULL. */
 const struct session_told *session_told(const struct session *s, struct slice key);
 
-/* start: whoever had a session has lost it. Records are dropped. Saves. ERR_BAD_REQUEST when the key is empty or too long. */
+/* start: whoever had a session has lost it. Records are dropped; owner, in and out are as the caller set them. Saves. ERR_BAD_REQUEST when the key is empty or too long. */
 int session_begin(struct home *h, struct session *s, struct slice key, const struct session_stamp *stamp, int64_t min_usn,
 		  bool client_is_newer, struct err *e);
 /* End whatever sync is going on, keeping ring and counts (upload, download, abort). */

@@ -65,6 +65,7 @@ const char *place_call(struct place *p, const char *session_key, const char *met
 	const struct method *m = method_find(AREA_SYNC | AREA_MSYNC, slice_of(method));
 	struct mem_source source;
 	struct call c = { .version = p->version, .key = slice_of(p->key), .session_key = slice_of(session_key),
+			  .client = slice_of(p->client ? p->client : ""), .address = slice_of(p->address ? p->address : ""),
 			  .body = &source.source };
 	struct err e = ERR_INIT;
 	struct reply r;

@@ -17,6 +17,7 @@ struct place {
 	struct config config;
 	struct server server;
 	int version; /* of the calls: 11 unless changed */
+	const char *client, *address; /* may be NULL */
 	char key[128], uid[64], path[PATH_MAX];
 	struct buf reply;
 	enum err_kind kind; /* of the last call, ERR_NONE when it succeeded */

@@ -2,6 +2,7 @@
 #include "storage/accounts.h"
 #include "tests/unit/test.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
 
@@ -368,6 +369,41 @@ static int remove_dir(void **state)
 	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* A lost one is never made anew where there are users, nor beside a journal of its own. */
+static void test_lost(void **state)
+{
+	static const char *const folders[] = { "users", "users/ab", "users/ab/abcdefghijkl" };
+	struct err e = ERR_INIT;
+	char path[128];
+	int fd;
+
+	(void)state;
+	nftw(base, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	assert_int_equal(base_dir_make(base, NULL), 0);
+	for (size_t i = 0; i < 3; i++) {
+		struct accounts *a = accounts_open(base, false, false, NULL);
+
+		assert_non_null(a);
+		accounts_close(a);
+		snprintf(path, sizeof path, "%s/accounts.db", base);
+		assert_int_equal(unlink(path), 0);
+		snprintf(path, sizeof path, "%s/%s", base, folders[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_null(accounts_open(base, false, false, &e));
+		assert_int_equal(e.kind, ERR_DAMAGED);
+		assert_non_null(strstr(e.msg, i == 0 ? "users/ab/abcdefghijkl is there" : "accounts.db-wal is there"));
+		assert_non_null(strstr(e.msg, "from a backup"));
+		snprintf(path, sizeof path, "%s/accounts.db-wal", base);
+		fd = open(path, O_CREAT | O_WRONLY, 0600);
+		assert_true(fd >= 0);
+		close(fd);
+	}
+	snprintf(path, sizeof path, "%s/accounts.db", base);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +418,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_ours, fresh, gone),
 		cmocka_unit_test_setup_teardown(test_open_to_others, fresh, gone),
 		cmocka_unit_test_setup_teardown(test_makes_parents, fresh, gone),
+		cmocka_unit_test(test_lost),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

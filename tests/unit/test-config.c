@@ -169,6 +169,55 @@ static void test_shipped_file(void **state)
 	buf_release(&shipped);
 }
 
+/* The keys of the program, one a line, as config_print has them. */
+static void put_keys(struct buf *out)
+{
+	struct buf all = BUF_INIT(BUF_UNBOUNDED);
+	struct err e = ERR_INIT;
+	struct config c;
+
+	write_file("", 0);
+	assert_int_equal(config_load(&c, path, &e), 0);
+	config_print(&c, &all);
+	config_release(&c);
+	for (char *line = all.data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		*strchr(line, ' ') = 0;
+		buf_printf(out, "%s\n", line);
+	}
+	buf_release(&all);
+}
+
+/* Where a text explains a key, it says `before` KEY `after`; in the order of the program. */
+static void test_every_key_is_explained(void **state)
+{
+	static const struct {
+		const char *path, *before, after;
+	} texts[] = { { MANUAL, ".It Cm ", '\n' }, { SETUP, "| `", '`' } };
+	struct buf keys = BUF_INIT(BUF_UNBOUNDED), found = BUF_INIT(BUF_UNBOUNDED);
+	char line[512];
+
+	(void)state;
+	put_keys(&keys);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		FILE *f = fopen(texts[i].path, "r");
+
+		assert_non_null(f);
+		buf_reset(&found);
+		while (fgets(line, sizeof line, f)) {
+			char *key = line + strlen(texts[i].before);
+
+			if (strncmp(line, texts[i].before, strlen(texts[i].before)) != 0 || *key < 'A' || *key > 'Z' || !strchr(key, texts[i].after))
+				continue;
+			*strchr(key, texts[i].after) = 0;
+			buf_printf(&found, "%s\n", key);
+		}
+		fclose(f);
+		assert_string_equal(buf_str(&found), buf_str(&keys));
+	}
+	buf_release(&keys);
+	buf_release(&found);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -177,15 +226,12 @@ int main(void)
 		cmocka_unit_test(test_environment_wins),
 		cmocka_unit_test(test_the_file_itself),
 		cmocka_unit_test(test_shipped_file),
-	};
-	static const char *const names[] = {
-		"SYNC_BASE", "MAX_SYNC_PAYLOAD_MEGS", "UPLOAD_SECONDS", "LOCK_SECONDS", "WORKERS", "KEPT_GENERATIONS",
-		"ZSTD_LEVEL", "SHARED", "JOURNAL", "LOGIN_THROTTLE", "LOG", "LOG_FORMAT", "LOG_LEVEL",
+		cmocka_unit_test(test_every_key_is_explained),
 	};
 	int fd, failed;
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		unsetenv(names[i]);
+	/* What the caller has set is not to be tested here. */
+	clearenv();
 	fd = mkstemp(path);
 	if (fd < 0) {
 		perror(path);

@@ -2,13 +2,19 @@
 #include "core/login.h"
 #include "tests/unit/test.h"
 
+#include <fcntl.h>
 #include <ftw.h>
+#include <openssl/evp.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "core/password.h"
 #include "core/throttle.h"
 #include "core/users.h"
@@ -374,6 +380,58 @@ static void test_create_all_or_none(void **state)
 	assert_true(has_folder(found.uid));
 }
 
+/* Renamed, and not all removed: the next removal takes the rest with it, its own or another user's. */
+static void test_removal_that_died(void **state)
+{
+	struct fixture *f = *state;
+	char from[160], to[160], inside[170];
+
+	for (int own = 0; own < 2; own++) {
+		struct account alice = add(f, "alice", NULL), bob = add(f, "bob", NULL), found;
+
+		snprintf(from, sizeof from, "%s/users/%.2s/%s", base, alice.uid, alice.uid);
+		snprintf(to, sizeof to, "%s/users/%.2s/gone-%s", base, alice.uid, alice.uid);
+		assert_int_equal(accounts_set_state(f->server.accounts, alice.uid, ACCOUNT_LEAVING, NULL), 0);
+		assert_int_equal(rename(from, to), 0);
+		snprintf(inside, sizeof inside, "%s/lock", to);
+		assert_int_equal(unlink(inside), 0);
+		assert_int_equal(users_remove(&f->server, own ? alice.uid : bob.uid, NULL), 0);
+		assert_int_not_equal(access(to, F_OK), 0);
+		/* And again, until the account is gone. */
+		assert_int_equal(users_remove(&f->server, own ? bob.uid : alice.uid, NULL), 0);
+		assert_int_equal(accounts_find(f->server.accounts, SLICE("alice"), &found, NULL), 0);
+		assert_int_equal(count_folders(), 0);
+	}
+}
+
+/* Files cannot grow: nothing of the new home stays, and nobody is added. */
+static void test_home_that_cannot_be_made(void **state)
+{
+	struct fixture *f = *state;
+	struct account list[2] = { { .name = "bob", .hash = "x" }, { .name = "carl", .hash = "x" } }, found;
+	struct rlimit most, now;
+	struct err e = ERR_INIT;
+	int refused = 0;
+
+	add(f, "alice", NULL);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &most), 0);
+	for (now = most, now.rlim_cur = 0; now.rlim_cur < 1 << 20; now.rlim_cur += 4096) {
+		int rc;
+
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+		rc = users_create(&f->server, list, 2, &e);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &most), 0);
+		if (rc == 0)
+			break;
+		refused++;
+		assert_int_equal(count_folders(), 1);
+		assert_int_equal(accounts_find(f->server.accounts, SLICE("bob"), &found, NULL), 0);
+	}
+	assert_true(refused > 0);
+	assert_int_equal(count_folders(), 3);
+}
+
 static void test_slowed(void **state)
 {
 	struct fixture *f = *state;
@@ -439,6 +497,25 @@ static void test_too_many_hash(void **state)
 	password_slot_leave(&slots[0]);
 }
 
+/* Somebody waits for the user's lock: who does so has taken a slot first, and our own is slot-1. */
+static void wait_for_waiter(const char *uid)
+{
+	char path[160];
+
+	snprintf(path, sizeof path, "%s/users/%.2s/%s/slot-1", base, uid, uid);
+	for (int i = 0; i < 60000; i++) {
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+		if (fd < 0)
+			_exit(2);
+		if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+			return;
+		close(fd);
+		usleep(1000);
+	}
+	_exit(3);
+}
+
 /* The password is changed after it was found right and before the lock is had: the old one gives no key. */
 static void test_changed_meanwhile(void **state)
 {
@@ -446,6 +523,8 @@ static void test_changed_meanwhile(void **state)
 	struct account alice = add(f, "alice", NULL);
 	char hash[PASSWORD_HASH_SIZE], key[128], byte = 'x';
 	int ready[2], status;
+	struct home *h;
+	int64_t keys;
 	pid_t child;
 
 	assert_int_equal(password_hash(SLICE("new secret"), hash, NULL), 0);
@@ -453,14 +532,12 @@ static void test_changed_meanwhile(void **state)
 	assert_int_equal(pipe(ready), 0);
 	child = fork();
 	if (child == 0) {
-		struct home *h;
-
 		open_server(f);
 		if (homes_get(f->server.homes, slice_of(alice.uid), &h, NULL) != 1 || home_lock(h, NULL) != 0)
 			_exit(1);
 		if (write(ready[1], &byte, 1) != 1)
 			_exit(1);
-		usleep(600000);
+		wait_for_waiter(alice.uid);
 		if (accounts_set_hash(f->server.accounts, alice.uid, hash, NULL, NULL) != 0 || home_keys_end(h, NULL) != 0)
 			_exit(1);
 		home_unlock(h);
@@ -471,9 +548,74 @@ static void test_changed_meanwhile(void **state)
 	assert_int_equal(login(f, "alice", "secret", key), ERR_BAD_LOGIN);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
+	assert_int_equal(homes_get(f->server.homes, slice_of(alice.uid), &h, NULL), 1);
+	assert_int_equal(home_lock(h, NULL), 0);
+	assert_int_equal(home_key_count(h, &keys, NULL), 0);
+	home_unlock(h);
+	assert_int_equal(keys, 0);
 	assert_int_equal(login(f, "alice", "new secret", key), ERR_NONE);
 	close(ready[0]);
 	close(ready[1]);
+}
+
+/* In place of the libraries' functions: they are counted, by what each costs. */
+static struct {
+	int hashes;
+	uint64_t blocks; /* KiB times rounds */
+} work;
+
+int __real_argon2id_hash_raw(uint32_t t, uint32_t m, uint32_t p, const void *pwd, size_t pwd_len, const void *salt, size_t salt_len,
+			     void *tag, size_t tag_len);
+int __wrap_argon2id_hash_raw(uint32_t t, uint32_t m, uint32_t p, const void *pwd, size_t pwd_len, const void *salt, size_t salt_len,
+			     void *tag, size_t tag_len);
+int __wrap_argon2id_hash_raw(uint32_t t, uint32_t m, uint32_t p, const void *pwd, size_t pwd_len, const void *salt, size_t salt_len,
+			     void *tag, size_t tag_len)
+{
+	work.hashes++;
+	work.blocks += (uint64_t)t * m;
+	return __real_argon2id_hash_raw(t, m, p, pwd, pwd_len, salt, salt_len, tag, tag_len);
+}
+
+int __real_PKCS5_PBKDF2_HMAC(const char *pass, int pass_len, const unsigned char *salt, int salt_len, int rounds, const EVP_MD *md,
+			     int tag_len, unsigned char *tag);
+int __wrap_PKCS5_PBKDF2_HMAC(const char *pass, int pass_len, const unsigned char *salt, int salt_len, int rounds, const EVP_MD *md,
+			     int tag_len, unsigned char *tag);
+int __wrap_PKCS5_PBKDF2_HMAC(const char *pass, int pass_len, const unsigned char *salt, int salt_len, int rounds, const EVP_MD *md,
+			     int tag_len, unsigned char *tag)
+{
+	work.hashes++;
+	return __real_PKCS5_PBKDF2_HMAC(pass, pass_len, salt, salt_len, rounds, md, tag_len, tag);
+}
+
+/* Whether a user exists, is disabled, or was taken over from a Python server: a refusal costs the same. */
+static void test_refusals_cost_the_same(void **state)
+{
+	static const char python[] = "269b30261b751421d38c38c4473975ecc0c67630c1176df11b1dd2be8f006b960123456789abcdef";
+	static const char *const rows[][2] = {
+		{ "alice", "wrong" }, { "nobody", "wrong" }, { "", "wrong" }, { "carl", "secret" }, { "carl", "wrong" }, { "dora", "wrong" },
+		{ "alice", "" }, { "nobody", "" },
+	};
+	struct fixture *f = *state;
+	struct account carl;
+	char key[128], longer[PASSWORD_MAX_BYTES + 2];
+
+	add(f, "alice", NULL);
+	carl = add(f, "carl", NULL);
+	add(f, "dora", python);
+	assert_int_equal(users_set_state(&f->server, carl.uid, ACCOUNT_DISABLED, NULL), 0);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		memset(&work, 0, sizeof work);
+		assert_int_equal(login(f, rows[i][0], rows[i][1], key), ERR_BAD_LOGIN);
+		assert_int_equal(work.hashes, 1);
+		assert_int_equal(work.blocks, 2 * 19 * 1024);
+	}
+	/* A password that is longer than any can be costs nothing, whoever it is for. */
+	memset(longer, 'x', sizeof longer - 1);
+	longer[sizeof longer - 1] = 0;
+	memset(&work, 0, sizeof work);
+	assert_int_equal(login(f, "alice", longer, key), ERR_BAD_LOGIN);
+	assert_int_equal(login(f, "nobody", longer, key), ERR_BAD_LOGIN);
+	assert_int_equal(work.hashes, 0);
 }
 
 static int make_dir(void **state)
@@ -526,7 +668,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_slowed, fresh, gone),
 		cmocka_unit_test_setup_teardown(test_too_many_hash, fresh, gone),
 		cmocka_unit_test_setup_teardown(test_changed_meanwhile, fresh, gone),
+		cmocka_unit_test_setup_teardown(test_refusals_cost_the_same, fresh, gone),
+		cmocka_unit_test_setup_teardown(test_removal_that_died, fresh, gone),
+		cmocka_unit_test_setup_teardown(test_home_that_cannot_be_made, fresh, gone),
 	};
 
+	log_open("stderr", "text", LOG_LEVEL_WARN, NULL);
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
