@@ -43,6 +43,7 @@ enum { FLAGS_MAX = 12 };
 struct args {
 	char **words;
 	int n_words;
+	bool json; /* --json, which every verb has: what it prints is one JSON value */
 	const char *flags[FLAGS_MAX]; /* by the verb's table: NULL absent, "" there (without value), else the value */
 };
 
@@ -59,7 +60,8 @@ struct verb {
 };
 
 /* Tables of verbs, each ended by a NULL name. */
-extern const struct verb media_verbs[], user_verbs[];
+extern const struct verb media_verbs[], session_verbs[], user_verbs[];
+#define JSON_FLAG "--json"
 
 /* verbs.c */
 extern const struct verb *const all_verbs[]; /* ended by NULL */

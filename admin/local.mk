@@ -6,7 +6,9 @@ admin_ankisync_admin_SOURCES = \
 	admin/media.c admin/media.h \
 	admin/media_check.c \
 	admin/media_export.c \
+	admin/print.c admin/print.h \
 	admin/secret.c admin/secret.h \
+	admin/session.c \
 	admin/user.c admin/user.h \
 	admin/user_add.c \
 	admin/user_env.c \

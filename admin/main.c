@@ -46,8 +46,11 @@ static int exit_code(enum err_kind kind)
 		return EX_DATAERR;
 	case ERR_CONFLICT:
 		return EX_CANTCREAT;
-	case ERR_NOT_FOUND:
-		return EX_NOINPUT;
+	case ERR_NOT_FOUND: /* an account, or its home: deleted by somebody else meanwhile */
+	case ERR_BAD_LOGIN:
+		return EX_NOUSER;
+	case ERR_DENIED:
+		return EX_NOPERM;
 	case ERR_BUSY:
 		return EX_TEMPFAIL;
 	case ERR_FULL:
@@ -106,7 +109,7 @@ int admin_open(struct admin *a)
 		return rc;
 	is_new = access(a->config.sync_base, F_OK) != 0;
 	if (base_dir_make(a->config.sync_base, &e) != 0)
-		return fail_with(EX_NOPERM, "%s", e.msg);
+		return e.kind == ERR_INTERNAL ? fail_with(EX_CANTCREAT, "%s", e.msg) : say_error(&e);
 	if (is_new && geteuid() == 0)
 		note("%s is new and belongs to root; if the workers run as another user: chown -R USER %s", a->config.sync_base,
 		     a->config.sync_base);
@@ -149,6 +152,12 @@ static int take_flag(const struct verb *v, int argc, char **argv, int *i, struct
 {
 	int n = 0;
 
+	if (strcmp(argv[*i], JSON_FLAG) == 0) {
+		args->json = true;
+		return 0;
+	}
+	if (is_option(argv[*i], JSON_FLAG))
+		return fail_with(EX_USAGE, "%s takes no value", JSON_FLAG);
 	for (const struct flag *f = v->flags; f && f->name; f++, n++) {
 		if (!is_option(argv[*i], f->name))
 			continue;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <sysexits.h>
 
+#include "admin/print.h"
 #include "admin/user.h"
 #include "base/clock.h"
 #include "base/digest.h"
@@ -98,25 +99,7 @@ void progress_end(struct progress *p)
 	p->on = false;
 }
 
-void print_name(struct slice name)
-{
-	for (size_t i = 0; i < name.len; i++) {
-		unsigned char c = (unsigned char)name.p[i];
-
-		if (c < 0x20 || c == 0x7f)
-			printf("\\x%02x", c);
-		else
-			putchar(c);
-	}
-}
-
-enum { LIST_JSON };
-static const struct flag list_flags[] = {
-	[LIST_JSON] = { "--json", NULL, "print JSON" },
-	{ NULL },
-};
-
-static void print_json(const struct media_files *f)
+static void print_files(const struct media_files *f)
 {
 	struct buf b = BUF_INIT(BUF_UNBOUNDED);
 	char hash[2 * SHA1_BYTES + 1];
@@ -128,16 +111,11 @@ static void print_json(const struct media_files *f)
 		hex_of(file->content.sha1, SHA1_BYTES, hash);
 		buf_reset(&b);
 		buf_puts(&b, i ? ",\n{" : "{");
-		json_put_key(&b, "name");
-		json_put_str(&b, slice_of(file->name));
-		json_put_key(&b, "bytes");
-		json_put_int(&b, file->content.bytes);
-		json_put_key(&b, "sha1");
-		json_put_str(&b, slice_of(hash));
-		json_put_key(&b, "usn");
-		json_put_int(&b, file->usn);
-		json_put_key(&b, "changed");
-		json_put_int(&b, file->changed_s);
+		put_text(&b, "name", file->name);
+		put_number(&b, "bytes", file->content.bytes);
+		put_text(&b, "sha1", hash);
+		put_number(&b, "usn", file->usn);
+		put_number(&b, "changed", file->changed_s);
 		fputs(buf_str(&b), stdout);
 		putchar('}');
 	}
@@ -169,11 +147,11 @@ static int media_list(struct admin *a, const struct args *args)
 		rc = media_files_read(h, &f);
 	if (rc != 0)
 		return rc;
-	if (args->flags[LIST_JSON])
-		print_json(&f);
+	if (args->json)
+		print_files(&f);
 	else
 		print_text(&f);
-	if (!args->flags[LIST_JSON] && f.n == 0)
+	if (!args->json && f.n == 0)
 		note("no device of \"%s\" has sent media files yet", args->words[0]);
 	media_files_release(&f);
 	return 0;
@@ -181,6 +159,7 @@ static int media_list(struct admin *a, const struct args *args)
 
 static int media_sweep_now(struct admin *a, const struct args *args)
 {
+	struct buf b = BUF_INIT(BUF_UNBOUNDED);
 	struct media_swept swept = { 0 };
 	struct err e = ERR_INIT;
 	struct media *m;
@@ -197,6 +176,16 @@ static int media_sweep_now(struct admin *a, const struct args *args)
 	home_unlock(h);
 	if (rc < 0)
 		return say_error(&e);
+	if (args->json) {
+		buf_putc(&b, '{');
+		put_number(&b, "removed", swept.files);
+		put_number(&b, "removed_bytes", swept.bytes);
+		put_number(&b, "kept", swept.kept);
+		put_number(&b, "foreign", swept.foreign);
+		buf_putc(&b, '}');
+		print_json(&b);
+		return 0;
+	}
 	printf("%" PRId64 " files removed, %.1f MB\n", swept.files, (double)swept.bytes / 1e6);
 	if (swept.kept)
 		printf("%" PRId64 " more that no device needs are younger than a day\n", swept.kept);
@@ -218,11 +207,15 @@ static int media_renumber_now(struct admin *a, const struct args *args)
 	if (rc == 0)
 		rc = home_media(h, true, &m, &e) == 1 ? media_renumber(m, &e) : -1;
 	home_unlock(h);
-	return rc < 0 ? say_error(&e) : 0;
+	if (rc < 0)
+		return say_error(&e);
+	if (args->json)
+		puts("{\"renumbered\":true}");
+	return 0;
 }
 
 const struct verb media_verbs[] = {
-	{ "media", "list", "USER", 1, 1, WORDS_USERS, list_flags, "List a user's media files: bytes, SHA-1, usn, name", media_list },
+	{ "media", "list", "USER", 1, 1, WORDS_USERS, NULL, "List a user's media files: bytes, SHA-1, usn, name", media_list },
 	{ "media", "export", "USER FOLDER", 2, 2, WORDS_USERS, NULL, "Copy a user's media files into a new folder, under their names",
 	  media_export },
 	{ "media", "check", "USER", 1, 1, WORDS_USERS, media_check_flags,

@@ -35,9 +35,6 @@ struct progress {
 void progress_show(struct progress *p, int64_t done_bytes, int64_t all_bytes);
 void progress_end(struct progress *p);
 
-/* The name with its control characters escaped, to stdout. */
-void print_name(struct slice name);
-
 /* media_check.c, media_export.c */
 extern const struct flag media_check_flags[];
 int media_check(struct admin *a, const struct args *args);

@@ -155,7 +155,11 @@ int media_export(struct admin *a, const struct args *args)
 	for (size_t i = 0; i < x.files.n; i++)
 		export_one(&x, &x.files.list[i]);
 	progress_end(&x.progress);
-	printf("%zu files, %.1f MB\n", x.files.n - x.missing - x.failed, (double)x.done_bytes / 1e6);
+	if (args->json)
+		printf("{\"files\":%zu,\"bytes\":%" PRId64 ",\"missing\":%zu,\"failed\":%zu}\n", x.files.n - x.missing - x.failed, x.done_bytes,
+		       x.missing, x.failed);
+	else
+		printf("%zu files, %.1f MB\n", x.files.n - x.missing - x.failed, (double)x.done_bytes / 1e6);
 	fflush(stdout);
 	if (x.missing)
 		rc = fail_with(EX_DATAERR, "%zu files are missing; see: ankisync-admin media check %s", x.missing, args->words[0]);

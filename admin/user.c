@@ -3,6 +3,7 @@
 
 #include <sysexits.h>
 
+#include "admin/print.h"
 #include "admin/secret.h"
 #include "core/password.h"
 #include "core/users.h"
@@ -31,6 +32,29 @@ int user_find_staying(struct admin *a, const char *name, struct account *found)
 	return rc;
 }
 
+int print_changed(struct admin *a, const struct args *args, const char *uid, const char *password)
+{
+	struct buf b = BUF_INIT(BUF_UNBOUNDED);
+	struct account account;
+	struct err e = ERR_INIT;
+	int rc;
+
+	if (!args->json)
+		return 0;
+	rc = accounts_find_uid(a->server.accounts, slice_of(uid), &account, &e);
+	if (rc < 0)
+		return say_error(&e);
+	if (rc == 0)
+		return fail_with(EX_NOUSER, "the user was deleted by somebody else at this moment");
+	put_account(&b, &account, NULL);
+	if (password)
+		put_text(&b, "password", password);
+	buf_putc(&b, '}');
+	puts(buf_str(&b));
+	secret_wipe(&b);
+	return 0;
+}
+
 static int set_state(struct admin *a, const struct args *args, enum account_state state)
 {
 	struct account account;
@@ -41,7 +65,7 @@ static int set_state(struct admin *a, const struct args *args, enum account_stat
 		return rc;
 	if (users_set_state(&a->server, account.uid, state, &e) != 0)
 		return say_error(&e);
-	return 0;
+	return print_changed(a, args, account.uid, NULL);
 }
 
 static int user_disable(struct admin *a, const struct args *args)
@@ -71,12 +95,12 @@ static int user_rename(struct admin *a, const struct args *args)
 				 " name; set a new one first: ankisync-admin user passwd %s", from, from);
 	if (accounts_rename(a->server.accounts, account.uid, slice_of(to), &e) != 0) {
 		if (e.kind == ERR_CONFLICT)
-			return fail_with(EX_CANTCREAT, "user \"%s\" exists", to);
+			return fail_with(EX_CANTCREAT, "user \"%s\" exists; nothing was renamed", to);
 		return say_error(&e);
 	}
 	if (account.has_origin)
 		note("\"%s\" came from SYNC_USERn: change the name there too, or the next import-env adds that user again", from);
-	return 0;
+	return print_changed(a, args, account.uid, NULL);
 }
 
 enum { DEL_YES };
@@ -90,6 +114,7 @@ static int user_del(struct admin *a, const struct args *args)
 	const char *name = args->words[0];
 	struct account account;
 	struct err e = ERR_INIT;
+	struct buf b = BUF_INIT(BUF_UNBOUNDED);
 	char question[400];
 	int rc = user_find(a, name, &account);
 
@@ -107,6 +132,11 @@ static int user_del(struct admin *a, const struct args *args)
 		return say_error(&e);
 	if (account.has_origin)
 		note("\"%s\" came from SYNC_USERn: remove it there too, or the next import-env adds that user again", name);
+	if (args->json) {
+		put_account(&b, &account, "deleted");
+		buf_putc(&b, '}');
+		print_json(&b);
+	}
 	return 0;
 }
 
@@ -115,8 +145,8 @@ const struct verb user_verbs[] = {
 	  "Add a user, or, without NAME, many: lines NAME:PASSWORD on standard input", user_add },
 	{ "user", "passwd", "NAME", 1, 1, WORDS_USERS, user_passwd_flags,
 	  "Set a new password; all devices must log in again", user_passwd },
-	{ "user", "list", "", 0, 0, WORDS_ANY, user_json_flags, "List all users", user_list },
-	{ "user", "show", "NAME", 1, 1, WORDS_USERS, user_json_flags, "Show a user's folder, devices and collection", user_show },
+	{ "user", "list", "", 0, 0, WORDS_ANY, NULL, "List all users", user_list },
+	{ "user", "show", "NAME", 1, 1, WORDS_USERS, NULL, "Show a user's folder, devices and collection", user_show },
 	{ "user", "disable", "NAME", 1, 1, WORDS_USERS, NULL, "Lock a user out; nothing is deleted", user_disable },
 	{ "user", "enable", "NAME", 1, 1, WORDS_USERS, NULL, "Let a disabled user log in again", user_enable },
 	{ "user", "rename", "OLD NEW", 2, 2, WORDS_USERS, NULL, "Give a user another name; devices stay logged in", user_rename },

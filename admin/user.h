@@ -14,11 +14,16 @@ int user_import_env(struct admin *a, const struct args *args);
 /* user_quota.c */
 int user_quota(struct admin *a, const struct args *args);
 /* user_show.c */
-extern const struct flag user_json_flags[];
 int user_list(struct admin *a, const struct args *args);
 int user_show(struct admin *a, const struct args *args);
 
-/* user.c. Opens the data and finds the user; 0, or an exit code with the message printed. */
+/*
+ * user.c. What a verb has done to this user, if JSON is wanted: the account as it is now. NULL password: none to show. 0 or an
+ * exit code.
+ */
+int print_changed(struct admin *a, const struct args *args, const char *uid, const char *password);
+
+/* Opens the data and finds the user; 0, or an exit code with the message printed. */
 int user_find(struct admin *a, const char *name, struct account *found);
 /* The same, and one that is being deleted does not count. */
 int user_find_staying(struct admin *a, const char *name, struct account *found);

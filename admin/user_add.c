@@ -1,6 +1,7 @@
 /* `user add` and `user passwd`: everything that hashes a password which somebody typed or piped. */
 #include <sysexits.h>
 
+#include "admin/print.h"
 #include "admin/secret.h"
 #include "admin/user.h"
 #include "core/password.h"
@@ -46,7 +47,7 @@ static int secret_late(const struct args *args, const char *name, struct buf *pa
 	if (args->flags[FLAG_RANDOM])
 		secret_random(password);
 	else if (secret_ask(name, password, &e) != 0)
-		return say_error(&e);
+		return e.kind == ERR_NOT_FOUND ? fail_with(EX_NOINPUT, "%s", e.msg) : say_error(&e);
 	return 0;
 }
 
@@ -56,10 +57,11 @@ static int user_exists(const char *name)
 }
 
 /* Only after all is done: a password that was printed works. */
-static void print_random(const struct args *args, const struct buf *password)
+static int print_done(struct admin *a, const struct args *args, const char *uid, const struct buf *password)
 {
-	if (args->flags[FLAG_RANDOM])
+	if (args->flags[FLAG_RANDOM] && !args->json)
 		printf("%s\n", buf_str(password));
+	return print_changed(a, args, uid, args->flags[FLAG_RANDOM] ? buf_str(password) : NULL);
 }
 
 static int add_one(struct admin *a, const struct args *args)
@@ -91,7 +93,7 @@ static int add_one(struct admin *a, const struct args *args)
 	else if (users_create(&a->server, &account, 1, &e) != 0)
 		rc = e.kind == ERR_CONFLICT ? user_exists(name) : say_error(&e);
 	else
-		print_random(args, &password);
+		rc = print_done(a, args, account.uid, &password);
 out:
 	secret_wipe(&password);
 	return rc;
@@ -181,7 +183,26 @@ static int read_all(struct buf *text)
 	return fail_with(EX_IOERR, "%s", e.msg);
 }
 
-static int add_many(struct admin *a)
+static void print_added(const struct args *args, const struct bulk *b)
+{
+	struct buf out = BUF_INIT(BUF_UNBOUNDED);
+
+	if (!args->json) {
+		printf("%zu users added\n", b->n);
+		return;
+	}
+	buf_putc(&out, '[');
+	for (size_t i = 0; i < b->n; i++) {
+		if (i)
+			buf_putc(&out, ',');
+		put_account(&out, &b->list[i], NULL);
+		buf_putc(&out, '}');
+	}
+	buf_putc(&out, ']');
+	print_json(&out);
+}
+
+static int add_many(struct admin *a, const struct args *args)
 {
 	struct buf text = BUF_INIT(BULK_MAX_BYTES);
 	struct bulk b = { NULL };
@@ -198,7 +219,7 @@ static int add_many(struct admin *a)
 	if (rc == 0 && users_create(&a->server, b.list, b.n, &e) != 0)
 		rc = say_error(&e);
 	if (rc == 0)
-		printf("%zu users added\n", b.n);
+		print_added(args, &b);
 	free(b.list);
 	free(b.passwords);
 	secret_wipe(&text);
@@ -213,7 +234,7 @@ int user_add(struct admin *a, const struct args *args)
 		return fail_with(EX_USAGE, "whose password? ankisync-admin user add NAME …");
 	if (isatty(STDIN_FILENO))
 		return fail_with(EX_USAGE, "user add takes a NAME, or lines NAME:PASSWORD on standard input");
-	return add_many(a);
+	return add_many(a, args);
 }
 
 int user_passwd(struct admin *a, const struct args *args)
@@ -234,7 +255,7 @@ int user_passwd(struct admin *a, const struct args *args)
 		rc = say_error(&e);
 		goto out;
 	}
-	print_random(args, &password);
+	rc = print_done(a, args, account.uid, &password);
 	if (account.has_origin)
 		note("\"%s\" came from SYNC_USERn: the password there counts again only when it is changed there", account.name);
 out:

@@ -221,7 +221,6 @@ int user_import_env(struct admin *a, const struct args *args)
 	struct err e = ERR_INIT;
 	int rc = admin_open(a);
 
-	(void)args;
 	if (rc == 0 && get_key(a->config.sync_base, im.key, &e) != 0)
 		rc = say_error(&e);
 	if (rc == 0)
@@ -234,6 +233,8 @@ int user_import_env(struct admin *a, const struct args *args)
 			rc = update(a, &im, &im.entries[i], &e);
 	if (rc != 0)
 		rc = say_error(&e);
+	else if (args->json)
+		printf("{\"added\":%zu,\"changed\":%zu,\"unchanged\":%zu}\n", im.added, im.changed, im.n - im.added - im.changed);
 	else
 		printf("users from the environment: %zu added, %zu with a new password, %zu unchanged\n", im.added, im.changed,
 		       im.n - im.added - im.changed);

@@ -44,8 +44,10 @@ int user_quota(struct admin *a, const struct args *args)
 	rc = user_find_staying(a, args->words[0], &account);
 	if (rc != 0)
 		return rc;
-	if (args->n_words == 2)
-		return accounts_set_limit(a->server.accounts, account.uid, bytes, &e) == 0 ? 0 : say_error(&e);
+	if (args->n_words == 2 && accounts_set_limit(a->server.accounts, account.uid, bytes, &e) != 0)
+		return say_error(&e);
+	if (args->n_words == 2 || args->json)
+		return print_changed(a, args, account.uid, NULL);
 	if (account.limit_bytes)
 		printf("%" PRId64 "\n", account.limit_bytes);
 	else

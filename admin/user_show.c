@@ -3,54 +3,10 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 
+#include "admin/print.h"
 #include "admin/user.h"
-#include "base/json.h"
 #include "core/password.h"
 #include "storage/home.h"
-
-enum { FLAG_JSON };
-const struct flag user_json_flags[] = {
-	[FLAG_JSON] = { "--json", NULL, "print JSON" },
-	{ NULL },
-};
-
-static const char *const state_names[] = {
-	[ACCOUNT_ENABLED] = "enabled", [ACCOUNT_DISABLED] = "disabled", [ACCOUNT_LEAVING] = "being deleted",
-};
-
-static void put_text(struct buf *b, const char *key, const char *value)
-{
-	json_put_key(b, key);
-	json_put_str(b, slice_of(value));
-}
-
-static void put_number(struct buf *b, const char *key, int64_t value)
-{
-	json_put_key(b, key);
-	json_put_int(b, value);
-}
-
-/* The members that list and show have in common, behind "{". */
-static void put_account(struct buf *b, const struct account *account)
-{
-	put_text(b, "name", account->name);
-	put_text(b, "uid", account->uid);
-	put_text(b, "state", state_names[account->state]);
-	put_number(b, "created", account->created_s);
-	put_number(b, "limit_bytes", account->limit_bytes);
-	json_put_key(b, "from_environment");
-	json_put_bool(b, account->has_origin);
-}
-
-static const char *local_time(int64_t unix_s, char text[32])
-{
-	time_t t = (time_t)unix_s;
-	struct tm tm;
-
-	if (!localtime_r(&t, &tm) || !strftime(text, 32, "%Y-%m-%d %H:%M:%S", &tm))
-		snprintf(text, 32, "?");
-	return text;
-}
 
 struct listing {
 	struct buf out;
@@ -65,12 +21,14 @@ static int list_one(void *context, const struct account *account, struct err *e)
 
 	(void)e;
 	if (l->json) {
-		buf_puts(&l->out, l->n ? ",{" : "{");
-		put_account(&l->out, account);
-		buf_puts(&l->out, "}");
+		if (l->n)
+			buf_putc(&l->out, ',');
+		put_account(&l->out, account, NULL);
+		buf_putc(&l->out, '}');
 	} else {
-		printf("%s  %s  %-9s  %s\n", account->uid, local_time(account->created_s, made), state_names[account->state],
-		       account->name);
+		printf("%s  %s  %-9s  ", account->uid, local_time(account->created_s, made), state_name(account->state));
+		print_name(slice_of(account->name));
+		putchar('\n');
 	}
 	l->n++;
 	return 0;
@@ -78,7 +36,7 @@ static int list_one(void *context, const struct account *account, struct err *e)
 
 int user_list(struct admin *a, const struct args *args)
 {
-	struct listing l = { .out = BUF_INIT(BUF_UNBOUNDED), .json = args->flags[FLAG_JSON] != NULL };
+	struct listing l = { .out = BUF_INIT(BUF_UNBOUNDED), .json = args->json };
 	struct err e = ERR_INIT;
 	int rc = admin_open(a);
 
@@ -165,15 +123,13 @@ static int gather(struct admin *a, struct facts *f)
 	return 0;
 }
 
-static void print_json(const struct facts *f)
+static void print_facts(const struct facts *f)
 {
 	struct buf b = BUF_INIT(BUF_UNBOUNDED);
 
-	buf_puts(&b, "{");
-	put_account(&b, f->account);
+	put_account(&b, f->account, NULL);
 	put_text(&b, "folder", f->path);
-	json_put_key(&b, "old_password_hash");
-	json_put_bool(&b, password_hash_is_old(f->account->hash));
+	put_flag(&b, "old_password_hash", password_hash_is_old(f->account->hash));
 	put_number(&b, "keys", f->keys);
 	put_number(&b, "keys_of_other_servers", f->legacy_keys);
 	put_number(&b, "generation", f->current);
@@ -187,8 +143,7 @@ static void print_json(const struct facts *f)
 		buf_puts(&b, "}");
 	}
 	buf_puts(&b, "]}");
-	printf("%s\n", buf_str(&b));
-	buf_release(&b);
+	print_json(&b);
 }
 
 static void print_text(const struct facts *f)
@@ -197,7 +152,7 @@ static void print_text(const struct facts *f)
 
 	printf("name         %s\n", f->account->name);
 	printf("uid          %s\n", f->account->uid);
-	printf("state        %s\n", state_names[f->account->state]);
+	printf("state        %s\n", state_name(f->account->state));
 	printf("added        %s%s\n", local_time(f->account->created_s, time), f->account->has_origin ? ", from SYNC_USERn" : "");
 	printf("folder       %s\n", f->path);
 	if (f->account->limit_bytes)
@@ -224,8 +179,8 @@ int user_show(struct admin *a, const struct args *args)
 		rc = gather(a, &f);
 	if (rc != 0)
 		return rc;
-	if (args->flags[FLAG_JSON])
-		print_json(&f);
+	if (args->json)
+		print_facts(&f);
 	else
 		print_text(&f);
 	return 0;

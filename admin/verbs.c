@@ -4,7 +4,7 @@
 #include "admin/admin.h"
 #include "storage/accounts.h"
 
-const struct verb *const all_verbs[] = { user_verbs, media_verbs, NULL };
+const struct verb *const all_verbs[] = { user_verbs, session_verbs, media_verbs, NULL };
 
 const struct verb *verb_find(const char *noun, const char *name)
 {
@@ -28,21 +28,24 @@ static void print_usage(const struct verb *v)
 	printf("  ankisync-admin %s %s", v->noun, v->name);
 	for (const struct flag *f = v->flags; f && f->name; f++)
 		printf(f->value ? " [%s %s]" : " [%s]", f->name, f->value);
-	printf("%s%s\n", *v->words ? " " : "", v->words);
+	printf(" [%s]%s%s\n", JSON_FLAG, *v->words ? " " : "", v->words);
+}
+
+static void print_flag(const struct flag *f)
+{
+	char left[64];
+
+	snprintf(left, sizeof left, "%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
+	printf("  %-22s %s\n", left, f->help);
 }
 
 static void print_verb(const struct verb *v)
 {
 	print_usage(v);
-	printf("\n%s.\n", v->help);
-	if (v->flags && v->flags->name)
-		puts("");
-	for (const struct flag *f = v->flags; f && f->name; f++) {
-		char left[64];
-
-		snprintf(left, sizeof left, "%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
-		printf("  %-22s %s\n", left, f->help);
-	}
+	printf("\n%s.\n\n", v->help);
+	for (const struct flag *f = v->flags; f && f->name; f++)
+		print_flag(f);
+	print_flag(&(struct flag){ JSON_FLAG, NULL, "print JSON" });
 }
 
 int print_help(const char *noun, const char *name)
@@ -121,6 +124,8 @@ int print_candidates(struct admin *a, int n_words, char **words)
 		return 0;
 	for (const struct flag *f = v->flags; f && f->name && *typed == '-'; f++)
 		offer(f->name, typed);
+	if (*typed == '-')
+		offer(JSON_FLAG, typed);
 	if (v->kind == WORDS_USERS && *typed != '-' && n_words == 3)
 		offer_users(a, typed);
 	return 0;
