@@ -5,34 +5,11 @@
  * feed, then the wire. Whatever comes, nothing may be read or written out of bounds, an error has a kind, and the outcome does
  * not depend on the pieces in which the wire arrives.
  */
-#include <assert.h>
-
 #include "fcgi/form.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/pieces.h"
 
 enum { MAX_PAYLOAD = 1 << 20 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct pieces {
-	struct source source;
-	struct slice rest;
-	size_t step; /* 0: all at once */
-};
-
-static ssize_t read_piece(struct source *source, void *p, size_t n, struct err *e)
-{
-	struct pieces *s = (struct pieces *)source;
-
-	(void)e;
-	if (s->step && n > s->step)
-		n = s->step;
-	if (n > s->rest.len)
-		n = s->rest.len;
-	if (n)
-		memcpy(p, s->rest.p, n);
-	s->rest = (struct slice){ s->rest.p + n, s->rest.len - n };
-	return (ssize_t)n;
-}
 
 struct outcome {
 	int read;
@@ -49,11 +26,12 @@ static void keep(struct buf *b, struct slice s)
 
 static void run(struct outcome *o, struct slice type, struct slice wire, size_t step, const struct method *m)
 {
-	struct pieces pieces = { { read_piece }, wire, step };
+	struct pieces pieces;
 	struct call c = { 0 };
 	struct form f;
 	struct err e = ERR_INIT;
 
+	pieces_init(&pieces, wire, step);
 	form_init(&f, "/tmp", 0);
 	o->read = form_read(&f, type, &pieces.source, MAX_PAYLOAD, &e);
 	buf_init(&o->payload, MAX_PAYLOAD);

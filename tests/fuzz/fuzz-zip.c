@@ -1,17 +1,16 @@
 /*
  * libFuzzer: zips of uploadChanges, from memory. The store of contents is replaced by one that counts.
  *
- * The input is the zip. Whatever comes: nothing out of bounds, no more bytes than allowed, an error is a bad request, and what
- * is accepted has names that may be and members that were there.
+ * The input is the zip; or, where it does not begin like one, the `_meta` of a zip that has the members 0, 1 and (empty) 2.
+ * Whatever comes: nothing out of bounds, no more bytes than allowed, an error is a bad request, and what is accepted has
+ * names that may be and members that were there.
  */
-#include <assert.h>
-
 #include "base/utf8.h"
 #include "core/media_zip.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/zips.h"
 
 enum { FILE_MAX_BYTES = 100000, ALL_MAX_BYTES = 150000 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct contents_put {
 	struct content contents[CONTENTS_PUT_MAX];
@@ -84,16 +83,34 @@ const char *home_path(const struct home *h)
 	return "";
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Each pair of the list became a change, in its order. */
+static void same_list(const struct media_upload *up, struct slice meta)
+{
+	struct json_object *list = fuzz_printed(meta);
+	struct slice name, member;
+	size_t n;
+
+	assert(json_is_array(list, &n) && n == up->n);
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *pair = json_at(list, i);
+		bool deleted = !json_is_str(json_at(pair, 1), &member) || member.len == 0;
+
+		assert(json_is_str(json_at(pair, 0), &name) && slice_eq(name, up->changes[i].name));
+		assert(up->changes[i].content == (deleted ? -1 : slice_eq_str(member, "0") ? 0 : 1));
+	}
+	json_object_put(list);
+}
+
+static void read_zip(struct slice bytes, const struct slice *meta)
 {
 	const struct media_zip_limits limits = { FILE_MAX_BYTES, ALL_MAX_BYTES };
-	struct spool zip = { .memory = malloc(size ? size : 1), .bytes = size, .fd = -1 };
+	struct spool zip = { .memory = malloc(bytes.len ? bytes.len : 1), .bytes = bytes.len, .fd = -1 };
 	struct media_upload up = MEDIA_UPLOAD_INIT;
 	struct contents_put put = { .n = 0 };
 	struct err e = ERR_INIT;
 
-	if (size)
-		memcpy(zip.memory, data, size);
+	if (bytes.len)
+		memcpy(zip.memory, bytes.p, bytes.len);
 	if (media_zip_read(&zip, &limits, &put, &up, &e) != 0) {
 		assert(e.kind == ERR_BAD_REQUEST && e.msg[0]);
 	} else {
@@ -105,8 +122,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			assert(up.changes[i].content < (int)put.n);
 			assert(up.changes[i].content < 0 || put.contents[up.changes[i].content].bytes > 0);
 		}
+		if (meta)
+			same_list(&up, *meta);
 	}
 	media_upload_release(&up);
 	spool_release(&zip);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct slice input = { (const char *)data, size };
+	struct buf zip = BUF_INIT(BUF_UNBOUNDED);
+
+	if (size >= 2 && memcmp(data, "PK", 2) == 0) {
+		read_zip(input, NULL);
+		return 0;
+	}
+	ZIP_MAKE(&zip, { .name = "0", .data = "zero" }, { .name = "1", .data = "one" }, { .name = "2", .data = "" },
+		 { .name = "_meta", .data = size ? input.p : "", .len = size });
+	read_zip(buf_slice(&zip), &input);
+	buf_release(&zip);
 	return 0;
 }
