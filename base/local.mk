@@ -17,7 +17,7 @@ base_libbase_a_SOURCES = \
 	base/stream_backlog.c \
 	base/stream_zstd.c \
 	base/utf8.c base/utf8.h
-base_libbase_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ZSTD_CFLAGS) $(ZLIB_CFLAGS) $(CRYPTO_CFLAGS) $(INIH_CFLAGS)
+base_libbase_a_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(ZSTD_CFLAGS) $(ZLIB_CFLAGS) $(ISAL_CFLAGS) $(CRYPTO_CFLAGS) $(INIH_CFLAGS)
 
 check_PROGRAMS += tests/unit/test-json
 tests_unit_test_json_SOURCES = tests/unit/test-json.c

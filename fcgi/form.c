@@ -224,7 +224,9 @@ void form_call(struct form *f, const struct method *m, uint64_t max_payload, str
 	} else if (!(f->seen & SEEN(PART_C)) || slice_eq_str(buf_slice(&f->packed), "0")) {
 		f->decoded = backlog_source(&f->data);
 	} else {
-		f->gzip = gzip_source_new(backlog_source(&f->data), max_payload);
+		bool quick = f->data.bytes > DATA_IN_MEMORY && !(m->flags & METHOD_NO_KEY);
+
+		f->gzip = gzip_source_new(backlog_source(&f->data), max_payload, quick);
 		f->decoded = gzip_source_source(f->gzip);
 	}
 }

@@ -11,6 +11,7 @@ import io
 import json
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 import small_files
@@ -187,6 +188,20 @@ def frames():
     yield b"\x07" + raw_frame(b"x" * 5000)
 
 
+def gzips():
+    texts = [b"", b"{}", b"a" * 3000, bytes(range(256)) * 20]
+    texts.append(b"".join(wire for _, wire in captured())[:60_000])
+    strategies = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY, zlib.Z_FIXED, zlib.Z_RLE)
+    for number, text in enumerate(texts):
+        for level in (0, 1, 6, 9):
+            for strategy in strategies:
+                packer = zlib.compressobj(level, zlib.DEFLATED, 31, 8, strategy)
+                yield bytes([number * 50]) + packer.compress(text) + packer.flush()
+    # A name, a comment, an extra field and a checksum in the header.
+    header = b"\x10\x1f\x8b\x08\x1e" + bytes(6) + b"\x02\x00xyname\x00comment\x00\x00\x00"
+    yield header + gzip.compress(b"{}")[10:]
+
+
 def heads():
     for request in requests():
         path, _, query = request["path"].partition("?")
@@ -252,7 +267,7 @@ def calls():
 
 
 SEEDS = {
-    "calls": calls, "form": forms, "head": heads, "import": small_files.files, "json": texts_of_json, "objects": objects,
+    "calls": calls, "form": forms, "gzip": gzips, "head": heads, "import": small_files.files, "json": texts_of_json, "objects": objects,
     "text": texts, "zip": zips, "zstd": frames,
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
 # See the top of Makefile.am. Targets of libFuzzer: tests/fuzz/run builds them with clang, in a folder of their own. Each
 # links the lowest library that it needs, and has what it replaces in its own file.
-FUZZERS = tests/fuzz/fuzz-calls tests/fuzz/fuzz-form tests/fuzz/fuzz-head tests/fuzz/fuzz-import tests/fuzz/fuzz-json \
-	tests/fuzz/fuzz-objects tests/fuzz/fuzz-text tests/fuzz/fuzz-zip tests/fuzz/fuzz-zstd
+FUZZERS = tests/fuzz/fuzz-calls tests/fuzz/fuzz-form tests/fuzz/fuzz-gzip tests/fuzz/fuzz-head tests/fuzz/fuzz-import \
+	tests/fuzz/fuzz-json tests/fuzz/fuzz-objects tests/fuzz/fuzz-text tests/fuzz/fuzz-zip tests/fuzz/fuzz-zstd
 EXTRA_PROGRAMS += $(FUZZERS)
 CLEANFILES += $(FUZZERS)
 FUZZ_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(FCGI_CFLAGS) $(SQLITE_CFLAGS) $(ZLIB_CFLAGS) $(UTF8PROC_CFLAGS) $(CMOCKA_CFLAGS)
@@ -17,6 +17,11 @@ tests_fuzz_fuzz_form_SOURCES = tests/fuzz/fuzz-form.c tests/fuzz/fuzz.h tests/fu
 tests_fuzz_fuzz_form_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_form_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_form_LDADD = fcgi/libworker.a $(BASE_LIBS) $(FCGI_LIBS)
+
+tests_fuzz_fuzz_gzip_SOURCES = tests/fuzz/fuzz-gzip.c tests/fuzz/fuzz.h tests/fuzz/pieces.h
+tests_fuzz_fuzz_gzip_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_gzip_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_gzip_LDADD = $(BASE_LIBS)
 
 tests_fuzz_fuzz_head_SOURCES = tests/fuzz/fuzz-head.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_head_CFLAGS = $(FUZZ_CFLAGS)
