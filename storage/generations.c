@@ -26,22 +26,9 @@ void home_close_collection(struct home *h)
 	h->collection_generation = 0;
 }
 
-int home_current(struct home *h, int64_t *generation, struct err *e)
+static void generation_name(int64_t generation, char name[HOME_NAME_MAX])
 {
-	struct sql *s;
-	sqlite3_stmt *st;
-
-	*generation = h->current;
-	if (h->locked && h->current >= 0)
-		return 0;
-	s = home_user_db(h, e);
-	st = s ? sql_stmt(s, USER_CURRENT, e) : NULL;
-	*generation = 0;
-	if (!st || sql_int(s, st, generation, e) < 0)
-		return -1;
-	if (h->locked)
-		h->current = *generation;
-	return 0;
+	snprintf(name, HOME_NAME_MAX, "col-%lld.anki2", (long long)generation);
 }
 
 int home_generation(struct home *h, int64_t *generation, struct err *e)
@@ -54,7 +41,7 @@ void home_generation_path(const struct home *h, int64_t generation, char path[PA
 {
 	char name[HOME_NAME_MAX];
 
-	snprintf(name, sizeof name, "col-%lld.anki2", (long long)generation);
+	generation_name(generation, name);
 	home_file(h, name, path);
 }
 
@@ -157,6 +144,65 @@ static void note_largest(struct home *h, const char *name, void *arg)
 		*largest = n;
 }
 
+static int set_current(struct sql *s, int64_t generation, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(s, USER_SET_CURRENT, e);
+
+	if (!st)
+		return -1;
+	sqlite3_bind_int64(st, 1, generation);
+	return sql_run(s, st, e);
+}
+
+/*
+ * A file with the number that would be next: its upload ended after it got its name and before anybody knew that its row is
+ * on the disk. That commit may lie complete in the journal, unseen by all who have user.db open; a power loss would bring it
+ * to light, and what was synced into the current generation meanwhile would be lost. Any other commit takes its place in the
+ * journal: one that changes pages and means nothing.
+ */
+static int settle(struct home *h, struct sql *s, int64_t generation, struct err *e)
+{
+	int64_t last = h->settled > generation ? h->settled : generation;
+	char name[HOME_NAME_MAX];
+	sqlite3_stmt *st;
+
+	generation_name(last + 1, name);
+	if (faccessat(h->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return 0;
+	if (each_name(h, note_largest, &last, e) != 0 || sql_begin(s, e) != 0)
+		return -1;
+	st = sql_stmt(s, USER_NO_CURRENT, e);
+	if (!st || sql_run(s, st, e) != 0 || set_current(s, generation, e) != 0) {
+		sql_rollback(s);
+		return -1;
+	}
+	if (sql_commit(s, e) != 0)
+		return -1;
+	h->settled = last;
+	return 0;
+}
+
+int home_current(struct home *h, int64_t *generation, struct err *e)
+{
+	struct sql *s;
+	sqlite3_stmt *st;
+
+	*generation = h->current;
+	if (h->locked && h->current >= 0)
+		return 0;
+	s = home_user_db(h, e);
+	st = s ? sql_stmt(s, USER_CURRENT, e) : NULL;
+	*generation = 0;
+	if (!st || sql_int(s, st, generation, e) < 0)
+		return -1;
+	if (!h->locked)
+		return 0;
+	if (settle(h, s, *generation, e) != 0)
+		return -1;
+	h->current = *generation;
+	return 0;
+}
+
 /* max(folder, user.db) + 1: a number is never used twice, whatever was lost on the way. */
 static int next_generation(struct home *h, int64_t *next, struct err *e)
 {
@@ -225,23 +271,38 @@ static bool is_kept(const struct newest *list, int64_t number)
 	return false;
 }
 
+/* Temporary files whose owner is dead. */
+static void sweep_temp_name(struct home *h, const char *name, void *unused)
+{
+	int fd;
+
+	(void)unused;
+	if (strncmp(name, SQLITE_TEMP_PREFIX, strlen(SQLITE_TEMP_PREFIX)) == 0)
+		unlinkat(h->dirfd, name, 0);
+	if (strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) != 0)
+		return;
+	fd = openat(h->dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		unlinkat(h->dirfd, name, 0);
+	close(fd);
+}
+
+void home_sweep_temps(struct home *h)
+{
+	h->temps_swept = true;
+	each_name(h, sweep_temp_name, NULL, NULL);
+}
+
 static void sweep_name(struct home *h, const char *name, void *arg)
 {
 	int64_t number = generation_of_name(name);
 
-	if (number && !is_kept(arg, number)) {
+	if (number && !is_kept(arg, number))
 		unlinkat(h->dirfd, name, 0);
-	} else if (strncmp(name, SQLITE_TEMP_PREFIX, strlen(SQLITE_TEMP_PREFIX)) == 0) {
-		unlinkat(h->dirfd, name, 0);
-	} else if (strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0) {
-		int fd = openat(h->dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-
-		if (fd < 0)
-			return;
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			unlinkat(h->dirfd, name, 0);
-		close(fd);
-	}
+	else
+		sweep_temp_name(h, name, NULL);
 }
 
 /*
@@ -270,7 +331,7 @@ static void sweep(struct home *h)
 	each_name(h, sweep_name, &keep, NULL);
 }
 
-/* *unknown: the commit itself failed, and only the next start tells whether it reached the disk. */
+/* *unknown: the commit itself failed, and may have reached the disk all the same: see settle. */
 static int record_generation(struct home *h, int64_t generation, bool *unknown, struct err *e)
 {
 	struct sql *s = home_user_db(h, e);
@@ -285,10 +346,9 @@ static int record_generation(struct home *h, int64_t generation, bool *unknown, 
 		goto fail;
 	sqlite3_bind_int64(st, 1, generation);
 	sqlite3_bind_int64(st, 2, clock_now_s());
-	if (sql_run(s, st, e) != 0 || !(st = sql_stmt(s, USER_SET_CURRENT, e)))
+	if (sql_run(s, st, e) != 0 || set_current(s, generation, e) != 0)
 		goto fail;
-	sqlite3_bind_int64(st, 1, generation);
-	if (sql_run(s, st, e) != 0 || !(st = sql_stmt(s, USER_NAMES_FORGET, e)) || sql_run(s, st, e) != 0)
+	if (!(st = sql_stmt(s, USER_NAMES_FORGET, e)) || sql_run(s, st, e) != 0)
 		goto fail;
 	if (sql_commit(s, &why) == 0)
 		return 0;
@@ -310,7 +370,7 @@ int home_install(struct home *h, const char *name, int64_t *generation, struct e
 	assert(h->locked);
 	if (next_generation(h, generation, e) != 0)
 		return -1;
-	snprintf(final, sizeof final, "col-%lld.anki2", (long long)*generation);
+	generation_name(*generation, final);
 	/* Not renameat2(NOREPLACE), which not every file system has: the number is new and we hold the lock. */
 	if (renameat(h->dirfd, name, h->dirfd, final) != 0)
 		return err_errno(e, "%s/%s: cannot rename to %s", h->path, name, final);
@@ -324,7 +384,7 @@ int home_install(struct home *h, const char *name, int64_t *generation, struct e
 	sweep(h);
 	return 0;
 fail:
-	/* If the row may be on the disk although its commit failed, the file must be there. A later sweep takes it otherwise. */
+	/* If the row may be on the disk although its commit failed, the file must be there. A later sweep takes it. */
 	if (!unknown)
 		unlinkat(h->dirfd, final, 0);
 	return -1;

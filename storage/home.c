@@ -413,9 +413,13 @@ int home_lock(struct home *h, struct err *e)
 	if (wait_for_lock(h, e) != 0)
 		goto fail;
 	h->locked = true;
-	if (same_lock(h, &gone, NULL) == 1)
-		return 0;
-	not_there(h, e);
+	if (same_lock(h, &gone, NULL) != 1) {
+		not_there(h, e);
+		goto fail;
+	}
+	if (!h->temps_swept)
+		home_sweep_temps(h);
+	return 0;
 fail:
 	home_unlock(h);
 	return -1;

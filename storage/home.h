@@ -50,7 +50,8 @@ int home_dirfd(const struct home *h);
 /*
  * Take a slot of this user and then the user's lock (both are let go by home_unlock). ERR_BUSY when all slots are taken or
  * the lock is not had in time, or the home was just set back from a backup; ERR_BAD_LOGIN when the user was deleted
- * meanwhile. Not recursive.
+ * meanwhile. Not recursive. The first time since the home was opened, temporary files whose owner is dead go (hardening.md,
+ * I10): homes unused for a minute are closed, and a worker that follows a dead one has none open.
  */
 int home_lock(struct home *h, struct err *e);
 void home_unlock(struct home *h); /* accepts an unlocked home */
@@ -86,7 +87,7 @@ void home_generation_path(const struct home *h, int64_t generation, char path[PA
 
 /*
  * A new temporary file in the home ("tmp-…", 0600, read-write, flock held on *fd until it is closed). Needs no lock.
- * Temporary files without a flock are swept by home_install.
+ * Temporary files without a flock are swept by home_install and by the first home_lock.
  */
 int home_temp(struct home *h, char name[HOME_NAME_MAX], int *fd, struct err *e);
 /*

@@ -19,6 +19,7 @@ enum user_stmt {
 	USER_KEY_COUNT,
 	USER_CURRENT,
 	USER_SET_CURRENT,
+	USER_NO_CURRENT,
 	USER_GENERATION_ADD,
 	USER_GENERATION_MAX,
 	USER_GENERATION_LIST,
@@ -40,6 +41,8 @@ struct home {
 	int slot;                     /* the one we hold, -1 none */
 	bool locked;
 	int64_t current;              /* generation as user.db says, -1 unknown; forgotten with the lock */
+	int64_t settled;              /* files up to this number are in the way of no power loss (generations.c) */
+	bool temps_swept;             /* since the home was opened here */
 	struct sql user;              /* user.db; db NULL when not open */
 	dev_t user_dev;
 	ino_t user_ino;
@@ -55,6 +58,8 @@ struct sql *home_user_db(struct home *h, struct err *e);
 int home_make_user_db(struct home *h, struct err *e); /* in a new home */
 /* The current generation's number from user.db. */
 int home_current(struct home *h, int64_t *generation, struct err *e);
+/* Temporary files whose owner is dead go. */
+void home_sweep_temps(struct home *h);
 void home_close_collection(struct home *h);
 void home_close_media(struct home *h);
 /* The lock alone, if nobody has it right now; home_unlock lets it go. */

@@ -14,6 +14,7 @@ const char *const user_stmt_text[USER_STMTS] = {
 	[USER_CURRENT] = "SELECT generation FROM current WHERE id = 1",
 	[USER_SET_CURRENT] = "INSERT INTO current (id, generation) VALUES (1, ?1)"
 			     " ON CONFLICT (id) DO UPDATE SET generation = excluded.generation",
+	[USER_NO_CURRENT] = "DELETE FROM current",
 	[USER_GENERATION_ADD] = "INSERT INTO generation (number, made_s) VALUES (?1, ?2)",
 	[USER_GENERATION_MAX] = "SELECT coalesce(max(number), 0) FROM generation",
 	[USER_GENERATION_LIST] = "SELECT number FROM generation ORDER BY number DESC",

@@ -2,12 +2,25 @@
 #include "storage/home.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "storage/media.h"
 #include "tests/unit/test.h"
+
+static bool disk_fails;
+
+/* SQLite's, which waits for the disk by this call alone. */
+int fdatasync(int fd)
+{
+	if (!disk_fails)
+		return (int)syscall(SYS_fdatasync, fd);
+	errno = EIO;
+	return -1;
+}
 
 struct place {
 	char base[64];
@@ -378,6 +391,95 @@ static void test_sweep_spares_what_is_in_use(void **state)
 	close(used_fd);
 }
 
+/* A worker was killed in an upload: the next request of that user that gets the lock tidies up, if its worker opens the home. */
+static void test_first_lock_sweeps(void **state)
+{
+	struct place *p = *state;
+	struct home *h = make_home(p);
+	char used[HOME_NAME_MAX], stray[HOME_NAME_MAX], uid[HOME_UID_CHARS + 1];
+	struct err e = ERR_INIT;
+	int used_fd, stray_fd;
+
+	snprintf(uid, sizeof uid, "%s", home_uid(h));
+	assert_int_equal(home_temp(h, used, &used_fd, &e), 0);
+	assert_int_equal(home_temp(h, stray, &stray_fd, &e), 0);
+	close(stray_fd);
+	homes_rest(p->homes, 0);
+	assert_int_equal(homes_get(p->homes, slice_of(uid), &h, &e), 1);
+	assert_true(there(h, stray));
+	assert_int_equal(home_lock(h, &e), 0);
+	assert_true(there(h, used));
+	assert_false(there(h, stray));
+	home_unlock(h);
+	close(used_fd);
+}
+
+/* What user.db says once the power is back: the files as they are now, without the memory that workers share. */
+static int64_t generation_after_power_loss(struct place *p, struct home *h)
+{
+	char command[512];
+	struct homes *copies;
+	struct home *copy;
+	struct err e = ERR_INIT;
+	int64_t generation;
+
+	snprintf(command, sizeof command, "mkdir -m 700 '%s/new' && cp -a '%s/users' '%s/new' && rm '%s/new'/users/*/*/user.db-shm",
+		 p->base, p->base, p->base, p->base);
+	assert_int_equal(system(command), 0);
+	snprintf(command, sizeof command, "%s/new", p->base);
+	copies = open_homes(command, 4, 200);
+	assert_int_equal(homes_get(copies, slice_of(home_uid(h)), &copy, &e), 1);
+	assert_int_equal(home_lock(copy, &e), 0);
+	assert_int_equal(home_generation(copy, &generation, &e), 0);
+	home_unlock(copy);
+	homes_close(copies);
+	snprintf(command, sizeof command, "rm -r '%s/new'", p->base);
+	assert_int_equal(system(command), 0);
+	return generation;
+}
+
+/* The upload failed, and a later sync went to the generation before it: that one must stay the current one, come what may. */
+static void test_failed_upload_stays_failed(void **state)
+{
+	struct place *p = *state;
+	struct homes *others = open_homes(p->base, 4, 200);
+	struct home *h = make_home(p), *other;
+	char name[HOME_NAME_MAX];
+	struct err e = ERR_INIT;
+	int64_t generation;
+	int fd;
+
+	assert_int_equal(homes_get(others, slice_of(home_uid(h)), &other, &e), 1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(home_lock(h, &e), 0);
+		if (i == 0)
+			install_one(h, 1);
+		home_unlock(h);
+		assert_int_equal(home_lock(other, &e), 0);
+		assert_int_equal(home_generation(other, &generation, &e), 0);
+		home_unlock(other);
+		assert_int_equal(home_lock(h, &e), 0);
+		assert_int_equal(home_generation(h, &generation, &e), 0);
+		assert_int_equal(home_temp(h, name, &fd, &e), 0);
+		disk_fails = true;
+		assert_int_equal(home_install(h, name, &generation, &e), -1);
+		disk_fails = false;
+		close(fd);
+		home_unlock(h);
+		/* So it would be if nobody came meanwhile. */
+		assert_int_equal(generation_after_power_loss(p, h), 2 + i);
+		assert_int_equal(home_lock(other, &e), 0);
+		assert_int_equal(home_generation(other, &generation, &e), 0);
+		assert_int_equal(generation, 1);
+		home_unlock(other);
+		assert_int_equal(generation_after_power_loss(p, h), 1);
+	}
+	assert_int_equal(home_lock(h, &e), 0);
+	install_one(h, 4);
+	home_unlock(h);
+	homes_close(others);
+}
+
 static int list_name(int64_t id, struct slice name, void *arg, struct err *e)
 {
 	(void)e;
@@ -482,6 +584,8 @@ int main(void)
 		T(test_generations),
 		T(test_missing_file_is_damage),
 		T(test_sweep_spares_what_is_in_use),
+		T(test_first_lock_sweeps),
+		T(test_failed_upload_stays_failed),
 		T(test_old_names),
 		T(test_refuses_an_open_folder),
 		T(test_unused_handles_are_closed),
