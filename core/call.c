@@ -7,7 +7,11 @@
 #include "storage/accounts.h"
 #include "storage/home.h"
 
-enum { IDLE_HANDLES_MS = 60000, IGNORED_BODY_MAX = 65536 };
+enum {
+	IDLE_HANDLES_MS = 60000,
+	IGNORED_BODY_MAX = 65536,
+	STEP_LIMIT_MS = 20000, /* of a statement: clients wait 30 s */
+};
 
 int server_open(struct server *s, const struct config *config, struct err *e)
 {
@@ -86,6 +90,7 @@ int call_run(struct server *s, const struct method *m, struct call *c, struct re
 	struct home *h = NULL;
 	int rc = -1;
 
+	homes_limit_steps(STEP_LIMIT_MS);
 	if (!(m->flags & METHOD_NO_KEY)) {
 		if (login_key(s, c->key, &h, c->key_hash, e) != 0)
 			return -1;

@@ -104,6 +104,11 @@ void homes_close(struct homes *hs)
 	free(hs);
 }
 
+void homes_limit_steps(int64_t ms)
+{
+	sql_limit_steps(ms);
+}
+
 void homes_rest(struct homes *hs, int64_t idle_ms)
 {
 	for (int i = 0; i < HOMES_CACHED; i++) {

@@ -32,6 +32,8 @@ struct collection;
 /* Makes `base` and `base`/users (0700) when they are not there. NULL with *e when that fails or others may read them. */
 struct homes *homes_open(const struct homes_options *o, struct err *e);
 void homes_close(struct homes *hs);
+/* No step of a statement may take longer, in any database of this process (sql_limit_steps); 0: no limit. */
+void homes_limit_steps(int64_t ms);
 /* Checkpoints that are due, and handles unused for `idle_ms`. */
 void homes_rest(struct homes *hs, int64_t idle_ms);
 

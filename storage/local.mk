@@ -59,3 +59,8 @@ check_PROGRAMS += tests/unit/test-overlay
 tests_unit_test_overlay_SOURCES = tests/unit/test-overlay.c tests/unit/files.c tests/unit/files.h
 tests_unit_test_overlay_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_overlay_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-sql
+tests_unit_test_sql_SOURCES = tests/unit/test-sql.c tests/unit/files.c tests/unit/files.h
+tests_unit_test_sql_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sql_LDADD = $(STORAGE_LIBS) $(TEST_LIBS)

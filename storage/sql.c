@@ -4,9 +4,16 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/clock.h"
 #include "format/unicase.h"
 
-enum { CHECKPOINT_FRAMES = 1000, BUSY_MS = 5000 };
+enum {
+	CHECKPOINT_FRAMES = 1000,
+	BUSY_MS = 5000,
+	LOOK_AFTER_OPS = 1000000, /* between two looks at the clock: some 10 ms */
+};
+
+static int64_t step_limit_ms;
 
 static int compare_names(void *unused, int a_len, const void *a, int b_len, const void *b)
 {
@@ -30,6 +37,7 @@ static enum err_kind kind_of(int code)
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 	case SQLITE_PROTOCOL: /* others come and go all the time */
+	case SQLITE_INTERRUPT:
 		return ERR_BUSY;
 	case SQLITE_TOOBIG:
 		return ERR_TOO_BIG;
@@ -53,6 +61,8 @@ int sql_err(struct sql *s, struct err *e, const char *what)
 	/* A file that could not be opened for writing at that moment is open for reading only. */
 	if ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_READONLY)
 		s->broken = true;
+	if (code == SQLITE_INTERRUPT)
+		return err_set(e, kind, "%s: not done within %lld s: %s", s->name, (long long)step_limit_ms / 1000, what);
 	return err_set(e, kind, "%s: %s: %s (%d)", s->name, what, sqlite3_errmsg(s->db), code);
 }
 
@@ -81,6 +91,22 @@ static int authorize(void *ctx, int action, const char *a, const char *b, const 
 	default:
 		return SQLITE_DENY;
 	}
+}
+
+void sql_limit_steps(int64_t ms)
+{
+	step_limit_ms = ms;
+}
+
+/* Not 0: the step at hand ends with SQLITE_INTERRUPT. */
+static int on_progress(void *ctx)
+{
+	struct sql *s = ctx;
+	int64_t now = clock_mono_ms();
+
+	if (s->busy_since_ms == 0)
+		s->busy_since_ms = now;
+	return step_limit_ms > 0 && now - s->busy_since_ms >= step_limit_ms;
 }
 
 static int note_wal(void *ctx, sqlite3 *db, const char *name, int frames)
@@ -211,6 +237,7 @@ int sql_open(struct sql *s, const char *path, unsigned mode, const char *const *
 		goto fail;
 	}
 	sqlite3_set_authorizer(s->db, authorize, s);
+	sqlite3_progress_handler(s->db, LOOK_AFTER_OPS, on_progress, s);
 	if (set_pragmas(s, e) != 0)
 		goto fail;
 	s->trusted = false;
@@ -289,6 +316,7 @@ int sql_exec(struct sql *s, const char *text, struct err *e)
 	int rc;
 
 	s->trusted = true;
+	s->busy_since_ms = 0;
 	rc = sqlite3_exec(s->db, text, NULL, NULL, NULL);
 	s->trusted = before;
 	return rc == SQLITE_OK ? 0 : sql_err(s, e, text);
@@ -296,8 +324,10 @@ int sql_exec(struct sql *s, const char *text, struct err *e)
 
 int sql_step(struct sql *s, sqlite3_stmt *st, struct err *e)
 {
-	int rc = sqlite3_step(st);
+	int rc;
 
+	s->busy_since_ms = 0;
+	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		return 1;
 	if (rc != SQLITE_DONE)

@@ -21,6 +21,7 @@ struct sql {
 	bool trusted;             /* DDL and pragmas pass the authorizer: only inside sql_open and sql_exec */
 	unsigned mode;
 	int wal_frames;           /* in the WAL after our last commit */
+	int64_t busy_since_ms;    /* since when the step at hand is at work, as far as anybody looked; 0 */
 	bool broken;              /* the disk failed under it: to be closed, and opened anew by the next request */
 };
 
@@ -47,6 +48,12 @@ void sql_close(struct sql *s); /* accepts a zeroed struct */
  * file is ERR_DAMAGED. 0 or -1.
  */
 int sql_make(struct sql *s, const char *schema, struct err *e);
+
+/*
+ * From now on no step of a statement of this process takes longer (ERR_BUSY): whatever somebody put into a collection, a worker
+ * comes back. Not the sum over the rows of one, which are few or many but end. 0: no limit, as for the administrator.
+ */
+void sql_limit_steps(int64_t ms);
 
 /* Statement `n`, reset and with no bindings. NULL with *e set. */
 sqlite3_stmt *sql_stmt(struct sql *s, int n, struct err *e);
