@@ -2,12 +2,8 @@
 #include "base/stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
-enum {
-	COPY_BYTES = 128 << 10,     /* larger pieces are slower (performance-facts.md, "Upload") */
-	WRITEBACK_BYTES = 8 << 20,
-};
+enum { COPY_BYTES = 128 << 10 }; /* larger pieces are slower (performance-facts.md, "Upload") */
 
 static ssize_t mem_read(struct source *source, void *p, size_t n, struct err *e)
 {
@@ -104,11 +100,6 @@ static int fd_write(struct sink *sink, const void *p, size_t n, struct err *e)
 		at += put;
 		n -= (size_t)put;
 		s->written += (uint64_t)put;
-	}
-	/* A hint that lets the disk work while we wait for the network; whoever needs durability calls fsync. */
-	if (s->written - s->flushed >= WRITEBACK_BYTES) {
-		(void)sync_file_range(s->fd, (off_t)s->flushed, (off_t)(s->written - s->flushed), SYNC_FILE_RANGE_WRITE);
-		s->flushed = s->written;
 	}
 	return 0;
 }

@@ -38,7 +38,7 @@ void fd_source_init(struct fd_source *s, int fd);
 int fd_read_at(int fd, void *p, size_t n, uint64_t at);
 int fd_write_at(int fd, const void *p, size_t n, uint64_t at); /* 0, or -1 with errno */
 
-/* Into a buffer, and into a descriptor. fd_sink starts writeback every 8 MB (performance-facts.md, "Upload"). */
+/* Into a buffer, and into a descriptor. */
 struct buf_sink {
 	struct sink sink;
 	struct buf *buf;
@@ -48,7 +48,7 @@ void buf_sink_init(struct buf_sink *s, struct buf *buf);
 struct fd_sink {
 	struct sink sink;
 	int fd;
-	uint64_t written, flushed;
+	uint64_t written;
 };
 void fd_sink_init(struct fd_sink *s, int fd);
 

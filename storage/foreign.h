@@ -33,12 +33,16 @@ struct foreign {
 	bool utf16;           /* its texts are no UTF-8: it cannot be attached to a connection of ours */
 	int version;          /* 11, 14..18 */
 	int64_t usn;          /* col.usn */
+	/*
+	 * As counted in one of the table's indexes, where there is one. A page that got lost from a table is hardly lost from its
+	 * index too: less or more rows in the table are damage.
+	 */
 	int64_t rows[FOREIGN__TABLES];
 };
 
 /*
  * Open and look over: length against the header, exactly one row in col, a known version, the tables and columns of that
- * version as plain tables, and as many rows in each table as in its indexes. 0, or -1 with *f closed: ERR_REFUSED with a
+ * version as plain tables; and count their rows. 0, or -1 with *f closed: ERR_REFUSED with a
  * sentence for the user where it is clear what is wrong, ERR_DAMAGED with a technical one where it is not.
  * `path` (absolute, borrowed) must not change meanwhile.
  */

@@ -1,7 +1,8 @@
 /*
  * See import_copy.h. A row is copied as it is when all its values are plain: of the type and in the range that the wire
  * can carry. One C function per table judges that, inside the copying statement: an expression in SQL would take longer
- * than the copying itself. The other rows, as a rule none, are copied by a second statement that mends them.
+ * than the copying itself. The other rows, as a rule none, are copied by a second statement that mends them. The function
+ * counts what it sees: a table is read once.
  *
  * Each statement has a WHERE clause. Without one, SQLite would copy the records as they are, with all their faults
  * (performance-facts.md, "Upload").
@@ -130,11 +131,12 @@ static const struct table_copy copies[] = {
 
 static const struct table_copy *const copies_end = copies + sizeof copies / sizeof *copies;
 
-/* What the SQL functions get as their user data. */
+/* What the SQL functions get as their user data: one after the other, they share what they count. */
 struct plain_context {
 	const struct rule *rules;
-	const int64_t *usn_max;
+	struct import_copy *copy;
 };
+
 
 static bool is_plain(const struct rule *r, sqlite3_value *v, int64_t usn_max)
 {
@@ -170,7 +172,8 @@ static void plain_function(sqlite3_context *ctx, int n, sqlite3_value **values)
 	bool plain = true;
 
 	for (int i = 0; i < n && plain; i++)
-		plain = is_plain(&p->rules[i], values[i], *p->usn_max);
+		plain = is_plain(&p->rules[i], values[i], p->copy->usn_max);
+	p->copy->seen[plain ? 0 : 1]++;
 	sqlite3_result_int(ctx, plain);
 }
 
@@ -180,7 +183,7 @@ static int add_functions(struct import_copy *c, sqlite3 *db)
 	for (const struct table_copy *t = copies; t < copies_end; t++) {
 		struct plain_context *p = xmalloc(sizeof *p);
 
-		*p = (struct plain_context){ t->rules, &c->usn_max };
+		*p = (struct plain_context){ t->rules, c };
 		if (sqlite3_create_function_v2(db, t->function, t->n_rules,
 					       SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, p, plain_function, NULL,
 					       NULL, free) != SQLITE_OK)
@@ -261,23 +264,29 @@ out:
 	return rc;
 }
 
+static int copy_rows(struct import_copy *c, const struct table_copy *t, bool odd, int64_t *rows, struct err *e)
+{
+	c->seen[0] = c->seen[1] = 0;
+	return c->attached ? copy_inside(c, t->copy[odd], rows, e) : copy_across(c, t->read[odd], t->insert, rows, e);
+}
+
+/* A row that was seen and is not there, or of which an index knows nothing, must not go unnoticed. */
 static int copy_table(struct import_copy *c, const struct table_copy *t, struct err *e)
 {
-	int64_t want = c->from->rows[t->table], rows[2] = { 0, 0 };
+	int64_t want = c->from->rows[t->table], rows, mended = 0, odd;
 
-	for (int odd = 0; odd <= 1; odd++) {
-		int rc = c->attached ? copy_inside(c, t->copy[odd], &rows[odd], e)
-				     : copy_across(c, t->read[odd], t->insert, &rows[odd], e);
-
-		if (rc != 0)
-			return -1;
-		if (rows[0] == want)
-			return 0;
-	}
-	c->mended += rows[1];
-	if (!t->lossy && rows[0] + rows[1] != want)
+	if (copy_rows(c, t, false, &rows, e) != 0)
+		return -1;
+	odd = c->seen[1];
+	if (c->seen[0] + odd != want)
+		return err_set(e, ERR_DAMAGED, "%lld rows in table %s, but %lld in an index of it", (long long)(c->seen[0] + odd),
+			       t->function + strlen("plain_"), (long long)want);
+	if (odd && copy_rows(c, t, true, &mended, e) != 0)
+		return -1;
+	c->mended += mended;
+	if (!t->lossy && rows + mended != want)
 		return err_set(e, ERR_DAMAGED, "%s: %lld rows where %lld were counted", t->function + strlen("plain_"),
-			       (long long)(rows[0] + rows[1]), (long long)want);
+			       (long long)(rows + mended), (long long)want);
 	return 0;
 }
 

@@ -17,6 +17,7 @@ struct import_copy {
 	bool attached;    /* the foreign file is schema src of `to` as well */
 	int64_t usn_max;  /* rows with other usns than 0..usn_max get this one */
 	int64_t mended;   /* rows in which something was changed */
+	int64_t seen[2];  /* of the table at hand: plain rows, and others */
 };
 
 /* Attach, register what the copying statements need. 0 or -1. `c` must stay where it is. */

@@ -400,10 +400,10 @@ static void test_lost_rows(void **state)
 	(void)state;
 	files_sql(src, "PRAGMA journal_mode=DELETE; PRAGMA writable_schema=ON;"
 		       "UPDATE sqlite_schema SET sql = 'CREATE INDEX ix_cards_nid ON cards(nid) WHERE nid < 0' WHERE name = 'ix_cards_nid'");
-	files_sql(src, "REINDEX ix_cards_nid");
+	files_sql(src, "REINDEX ix_cards_nid; DROP INDEX ix_cards_usn; DROP INDEX ix_cards_sched");
 	files_sql(src, "PRAGMA writable_schema=ON;"
 		       "UPDATE sqlite_schema SET sql = 'CREATE INDEX ix_cards_nid ON cards(nid)' WHERE name = 'ix_cards_nid'");
-	expect_refusal("index without rows", src, "5 rows in table cards, but 0 in its index ix_cards_nid");
+	expect_refusal("index without rows", src, "5 rows in table cards, but 0 in an index of it");
 }
 
 /* A schema whose rows say one thing to us and another one to SQLite. */
