@@ -13,6 +13,8 @@
 #include "storage/objects.h"
 #include "storage/schema18.h"
 
+enum { PUSH_AFTER_OPS = 100000 }; /* about a millisecond */
+
 /* The collection's own row. The limits keep arithmetic on these numbers far from their types' ends. */
 static int copy_col(struct foreign *f, struct collection *to, struct err *e)
 {
@@ -132,17 +134,25 @@ out:
 }
 
 /*
- * What was copied goes to the disk while the indexes are made: the fsync at the end then has less to wait for. (Closing the
- * descriptor drops SQLite's lock on a file that nobody else knows.)
+ * What is written goes to the disk bit by bit. All of it at the end would take longer, and everybody else's syncs, which wait
+ * for the same disk, with it.
  */
-static void begin_writing(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+struct writeback {
+	int fd;
+	int64_t next_ms;
+};
 
-	if (fd < 0)
-		return;
-	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	close(fd);
+static int push(void *arg)
+{
+	enum { PAUSE_MS = 30 };
+	struct writeback *w = arg;
+	int64_t now = clock_mono_ms();
+
+	if (now >= w->next_ms) {
+		(void)sync_file_range(w->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+		w->next_ms = now + PAUSE_MS;
+	}
+	return 0;
 }
 
 /* Small tables and their checks come first: a file that is to be refused is refused soon. */
@@ -161,10 +171,8 @@ static int fill(struct foreign *f, struct collection *to, struct import_result *
 	if (schema18_make_tables(to, e) != 0 || copy_col(f, to, e) != 0 || import_copy_tables(&copy, false, e) != 0 ||
 	    make_unique_indexes(to, e) != 0 || import_upgrade(f, to, clock_now_s(), &low, e) != 0 || check_blobs(to, e) != 0)
 		goto out;
-	if (import_copy_tables(&copy, true, e) != 0)
-		goto out;
-	begin_writing(sqlite3_db_filename(to->sql.db, "main"));
-	if (schema18_make_indexes(to, false, e) != 0 || import_upgrade_cards(to, &low, f->usn, e) != 0)
+	if (import_copy_tables(&copy, true, e) != 0 || schema18_make_indexes(to, false, e) != 0 ||
+	    import_upgrade_cards(to, &low, f->usn, e) != 0)
 		goto out;
 	if (collection_count(to, &n, e) != 0 || collection_commit(to, e) != 0)
 		goto out;
@@ -205,6 +213,7 @@ int import_file(const char *src, const char *dst, struct import_result *r, struc
 {
 	struct foreign f = { .path = NULL };
 	struct collection *to = NULL;
+	struct writeback w = { .fd = -1 };
 	struct err why = ERR_INIT;
 	int rc = -1;
 
@@ -215,12 +224,16 @@ int import_file(const char *src, const char *dst, struct import_result *r, struc
 		foreign_close(&f);
 		return -1;
 	}
+	w.fd = open(dst, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	sqlite3_progress_handler(to->sql.db, PUSH_AFTER_OPS, push, &w);
 	rc = fill(&f, to, r, &why);
 	/* RLIMIT_FSIZE, which the file must not pass off as a fault of the disk. */
 	if (rc != 0 && why.kind == ERR_CUT_OFF && sqlite3_system_errno(to->sql.db) == EFBIG)
 		err_set(&why, ERR_DAMAGED, "it holds more than its length allows");
 out:
 	collection_close(to);
+	if (w.fd >= 0)
+		close(w.fd);
 	foreign_close(&f);
 	if (rc == 0)
 		return collection_seal(dst, e);
