@@ -4,6 +4,7 @@ Reads a request per line from stdin, `{"do": NAME, "with": {…}}`, and answers 
 `{"ok": RESULT}` or `{"error": TEXT}`. Nothing else is written to stdout.
 """
 
+import inspect
 import json
 import os
 import sys
@@ -34,16 +35,30 @@ class Agent:
     # Syncing
 
     def login(self, name, password):
-        self.auth = self.col.sync_login(name, password)
+        if "endpoint" in inspect.signature(self.col.sync_login).parameters:  # since 2.1.57
+            url = os.environ["SYNC_URL_HERE"]
+            self.auth = self.col.sync_login(name, password, endpoint=url)
+            self.auth.endpoint = url
+        else:
+            self.auth = self.col.sync_login(name, password)
         return self.auth.hkey
+
+    @property
+    def since_23_10(self):
+        """Transactions and media syncs are the backend's business."""
+        return hasattr(self.col, "media_sync_status")
 
     def sync(self):
         """What is still required, and the server's message, as the client would show them."""
-        self.col.save(trx=False)
-        try:
-            out = self.col.sync_collection(self.auth)
-        finally:
-            self._after_sync()
+        if self.since_23_10:
+            out = self.col.sync_collection(self.auth, False)
+            self.col.models._clear_cache()
+        else:
+            self.col.save(trx=False)
+            try:
+                out = self.col.sync_collection(self.auth)
+            finally:
+                self._after_sync()
         return [out.ChangesRequired.Name(out.required), out.server_message]
 
     def _after_sync(self):
@@ -54,12 +69,17 @@ class Agent:
     def full(self, upload):
         self.col.close_for_full_sync()
         try:
-            (self.col.full_upload if upload else self.col.full_download)(self.auth)
+            if self.since_23_10:
+                self.col.full_upload_or_download(auth=self.auth, server_usn=None, upload=upload)
+            else:
+                (self.col.full_upload if upload else self.col.full_download)(self.auth)
         finally:
             self.col.reopen(after_full_sync=True)
 
     def media_sync(self):
         self.col.sync_media(self.auth)
+        while self.since_23_10 and self.col.media_sync_status().active:
+            time.sleep(0.01)
 
     # Content
 
@@ -89,7 +109,8 @@ class Agent:
         return list(self.col.find_cards(search))
 
     def review(self, cid, ease):
-        self.col.reset()  # fills the queues of the scheduler
+        if hasattr(self.col, "reset"):
+            self.col.reset()  # fills the queues of the scheduler
         card = self.col.get_card(cid)
         card.start_timer()
         self.col.sched.answerCard(card, ease)

@@ -13,7 +13,7 @@ from typing import Any
 from referee.accounts import Account
 from referee.dump import VOLATILE_CONFIG, differences
 
-VERSIONS = ("2.1.49", "2.1.56")
+VERSIONS = tuple(os.environ.get("OLD_VERSIONS", "2.1.49 2.1.56").split())
 NO_CHANGES = "NO_CHANGES"
 FULL_SYNC = "FULL_SYNC"
 
@@ -36,10 +36,11 @@ class OldDevice:
         self.version = version
         self.account = account
         self._media_seen = 0
-        # This is how clients before 2023 are told about a server of one's own.
+        # This is how clients before 2023 are told about a server of one's own; later ones are told at login.
         endpoints = {
             "SYNC_ENDPOINT": account.url + "sync/",
             "SYNC_ENDPOINT_MEDIA": account.url + "msync/",
+            "SYNC_URL_HERE": account.url,
         }
         self._process = subprocess.Popen(
             [VENVS / version / "bin" / "python", Path(__file__).with_name("agent.py")],
@@ -136,8 +137,11 @@ class OldDevice:
         return Path(self.tell("media_dir"))
 
     def _wait_for_next_second(self) -> None:
-        """The client looks at its folder again only when the folder's time, in whole seconds, has changed."""
-        while int(time.time()) == self._media_seen:
+        """The client looks at its folder again only when the folder's time, in whole seconds, has changed.
+
+        Times of files come from a clock that may be some milliseconds behind.
+        """
+        while int(time.time() - 0.05) <= self._media_seen:
             time.sleep(0.02)
 
     def delete_media(self, name: str) -> None:
