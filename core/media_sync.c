@@ -1,9 +1,10 @@
 /* See media_sync.h. What devices ask and fetch; what they send is in media_upload.c. */
 #include "core/media_sync.h"
 
+#include "base/clock.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "core/media_pack.h"
+#include "core/report.h"
 #include "storage/home.h"
 #include "storage/media.h"
 
@@ -90,7 +91,6 @@ int media_sanity(struct server *s, struct home *h, struct call *c, struct reply 
 	int64_t local;
 	int rc = -1;
 
-	(void)s;
 	if (json_parse_object(buf_slice(&c->payload), &JSON_LIMITS_SMALL, &o, e) != 0)
 		return -1;
 	if (json_need_int(o, "local", 0, UINT32_MAX, &local, e) != 0)
@@ -100,8 +100,12 @@ int media_sanity(struct server *s, struct home *h, struct call *c, struct reply 
 		rc = media_totals(m, &t, e);
 	if (rc == 0)
 		buf_puts(&r->body, local == t.files ? "{\"data\":\"OK\",\"err\":\"\"}" : "{\"data\":\"mediaSanity\",\"err\":\"\"}");
-	if (rc == 0 && local != t.files)
-		log_event(LOG_LEVEL_INFO, "media counts differ", "user", home_uid(h), NULL);
+	if (rc == 0 && local != t.files && report_begin(s, h, c, LOG_LEVEL_INFO, "media")) {
+		log_put_int("files", t.files);
+		log_put_int("files_there", local);
+		log_put("outcome", SLICE("the counts do not fit"));
+		log_end();
+	}
 out:
 	json_object_put(o);
 	return rc;
@@ -114,7 +118,7 @@ struct download {
 	struct media_pack *pack;
 	struct slice lost[DOWNLOAD_FILES_MAX];
 	size_t n_lost;
-	int64_t bytes;
+	int64_t files, bytes;
 };
 
 /* 0, or -1: ERR_CONFLICT for a name that is not known, since nothing in the protocol can say "skip this one". */
@@ -137,18 +141,19 @@ static int add_file(struct download *d, struct slice name, struct err *e)
 	else
 		media_pack_add(d->pack, name, &row.content, fd);
 	d->bytes += row.content.bytes;
+	d->files++;
 	return 0;
 }
 
 /* Contents that are lost must not stop this device again and again: their names are forgotten. */
-static void forget_lost(struct download *d, const struct home *h, struct err *e)
+static void forget_lost(struct download *d, struct server *s, struct home *h, struct call *c, struct err *e)
 {
 	for (size_t i = 0; i < d->n_lost; i++) {
-		char name[256];
-
-		snprintf(name, sizeof name, "%.*s", (int)d->lost[i].len, d->lost[i].p);
-		log_event(LOG_LEVEL_ERROR, "media file lost", "user", home_uid(h), "name", name, "then",
-			  "forgotten; a device that has it will send it again", NULL);
+		if (!report_begin(s, h, c, LOG_LEVEL_ERROR, "media file lost"))
+			continue;
+		log_put("name", d->lost[i]);
+		log_put("then", SLICE("forgotten; a device that has it will send it again"));
+		log_end();
 	}
 	if (media_forget(d->m, d->lost, d->n_lost, false, e) == 0)
 		err_set(e, ERR_CONFLICT, "%zu media files are lost", d->n_lost);
@@ -183,11 +188,11 @@ static void end_download(struct reply *r)
 int media_download(struct server *s, struct home *h, struct call *c, struct reply *r, struct err *e)
 {
 	struct download d = { .pack = media_pack_new() };
+	int64_t began_ms = clock_mono_ms();
 	struct json_object *o = NULL, *files;
 	size_t n;
 	int rc = -1;
 
-	(void)s;
 	if (json_parse_object(buf_slice(&c->payload), &JSON_LIMITS_SMALL, &o, e) != 0 ||
 	    json_need_array(o, "files", &files, &n, e) != 0)
 		goto out;
@@ -198,7 +203,7 @@ int media_download(struct server *s, struct home *h, struct call *c, struct repl
 	if (home_media(h, false, &d.m, e) < 0 || pack_files(&d, files, n, e) != 0)
 		goto out;
 	if (d.n_lost) {
-		forget_lost(&d, h, e);
+		forget_lost(&d, s, h, c, e);
 		goto out;
 	}
 	r->stream_bytes = media_pack_end(d.pack);
@@ -208,6 +213,13 @@ int media_download(struct server *s, struct home *h, struct call *c, struct repl
 	r->level_max = LEVEL_FILES;
 	d.pack = NULL;
 	rc = 0;
+	if (report_begin(s, h, c, LOG_LEVEL_INFO, "media")) {
+		log_put_int("files_out", d.files);
+		log_put_int("bytes_out", (int64_t)r->stream_bytes);
+		log_put_int("ms", clock_mono_ms() - began_ms);
+		log_put("outcome", SLICE("done"));
+		log_end();
+	}
 out:
 	media_pack_free(d.pack);
 	json_object_put(o);

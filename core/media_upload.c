@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "core/media_sync.h"
 #include "core/media_zip.h"
 #include "core/quota.h"
@@ -18,7 +19,8 @@ struct upload {
 	struct call *call;
 	struct contents_put *put;
 	struct media_upload list;
-	int64_t last_usn;
+	int64_t last_usn, began_ms;
+	uint64_t bytes; /* of the zip */
 };
 
 static int receive(struct upload *u, struct err *e)
@@ -33,6 +35,7 @@ static int receive(struct upload *u, struct err *e)
 		max = (uint64_t)limits.total_bytes;
 	if (spool_receive(&zip, u->home, u->call->body, max, e) != 0)
 		goto out;
+	u->bytes = zip.bytes;
 	if (quota_check_disk(u->server, u->home, zip.bytes, e) != 0)
 		goto out;
 	u->put = contents_put_new(u->home, e);
@@ -81,18 +84,37 @@ static int refuse(struct upload *u, struct reply *r, const struct err *why)
 	return 0;
 }
 
+static void log_upload(struct upload *u)
+{
+	int64_t deleted = 0;
+
+	if (!report_begin(u->server, u->home, u->call, LOG_LEVEL_INFO, "media"))
+		return;
+	for (size_t i = 0; i < u->list.n; i++)
+		deleted += u->list.changes[i].content < 0;
+	log_put_int("files_in", (int64_t)u->list.n - deleted);
+	log_put_count("deleted_in", deleted);
+	log_put_int("bytes_in", (int64_t)u->bytes);
+	log_put_int("ms", clock_mono_ms() - u->began_ms);
+	log_put("outcome", SLICE("done"));
+	log_end();
+}
+
 int media_upload(struct server *s, struct home *h, struct call *c, struct reply *r, struct err *e)
 {
-	struct upload u = { .server = s, .home = h, .call = c, .list = MEDIA_UPLOAD_INIT };
+	struct upload u = { .server = s, .home = h, .call = c, .list = MEDIA_UPLOAD_INIT,
+			    .began_ms = clock_mono_ms() };
 	struct err why = ERR_INIT;
 	int rc = -1;
 
 	if (home_slot(h, &why) == 0 && receive(&u, &why) == 0 && commit(&u, &why) == 0)
 		rc = 0;
-	if (rc == 0)
+	if (rc == 0) {
+		log_upload(&u);
 		buf_printf(&r->body, "{\"data\":[%zu,%" PRId64 "],\"err\":\"\"}", u.list.n, u.last_usn);
-	else
+	} else {
 		rc = refuse(&u, r, &why);
+	}
 	contents_put_free(u.put);
 	media_upload_release(&u.list);
 	if (rc != 0 && e)

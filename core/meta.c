@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "core/quota.h"
+#include "core/report.h"
 #include "storage/collection.h"
 #include "storage/home.h"
 #include "storage/media.h"
@@ -83,7 +83,7 @@ static int parse(struct call *c, int64_t *version, struct err *e)
 }
 
 /* A damaged media index must not keep the collection from syncing: the media sync that follows tells the user. */
-static int media_usn_or_0(struct home *h, int64_t *usn, struct err *e)
+static int media_usn_or_0(struct server *s, struct home *h, struct call *c, int64_t *usn, struct err *e)
 {
 	struct err why = ERR_INIT;
 
@@ -94,7 +94,10 @@ static int media_usn_or_0(struct home *h, int64_t *usn, struct err *e)
 			*e = why;
 		return -1;
 	}
-	log_event(LOG_LEVEL_ERROR, "media damaged", "user", home_uid(h), "why", why.msg, NULL);
+	if (report_begin(s, h, c, LOG_LEVEL_ERROR, "media damaged")) {
+		log_put("error", slice_of(why.msg));
+		log_end();
+	}
 	*usn = 0;
 	return 0;
 }
@@ -128,7 +131,7 @@ int meta_run(struct server *s, struct home *h, struct call *c, struct reply *r, 
 	    (session_note_device(&session, c->key_hash, c->client, clock_now_s()) && session_save(h, &session, e) != 0) ||
 	    session_note_meta(h, &session, c->session_key, &stamp, e) != 0)
 		return -1;
-	if (media_usn_or_0(h, &media, e) != 0 || quota_notice(s, h, &notice, e) != 0)
+	if (media_usn_or_0(s, h, c, &media, e) != 0 || quota_notice(s, h, &notice, e) != 0)
 		return -1;
 	print(&r->body, &stamp, empty, media, reason ? reason : buf_str(&notice), !reason);
 	buf_release(&notice);

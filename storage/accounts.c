@@ -1,31 +1,15 @@
 /* See accounts.h. The names' rules are at the end; everything else is SQL. */
 #include "storage/accounts.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 
-#include "base/digest.h"
 #include "base/utf8.h"
+#include "storage/accounts_file.h"
 #include "storage/base_dir.h"
 #include "storage/sql.h"
 
-static const char schema[] =
-	"CREATE TABLE account ("
-	" uid TEXT PRIMARY KEY NOT NULL,"
-	" name TEXT NOT NULL UNIQUE,"
-	" hash TEXT NOT NULL,"
-	" state INTEGER NOT NULL,"
-	" limit_bytes INTEGER NOT NULL,"
-	" created_s INTEGER NOT NULL,"
-	" origin BLOB"
-	") WITHOUT ROWID;"
-	"CREATE TABLE legacy_key (hash BLOB PRIMARY KEY NOT NULL, uid TEXT NOT NULL) WITHOUT ROWID;"
-	"CREATE INDEX legacy_key_uid ON legacy_key (uid);"
-	"CREATE TABLE format (version INTEGER NOT NULL);"
-	"INSERT INTO format VALUES (1);";
 enum { FORMAT_VERSION = 1 };
 
 enum stmt {
@@ -66,115 +50,6 @@ struct accounts {
 	dev_t dev; /* of the file that sql has open */
 	ino_t ino;
 };
-
-/* The whole file under another name first: nobody ever sees half of it, and of two who make it one wins. */
-static int make_file(struct accounts *a, struct err *e)
-{
-	char temp[PATH_MAX + 16], wal[PATH_MAX + 32], random[11];
-	struct sql sql = { .db = NULL };
-	int fd, rc = -1;
-
-	random_name(random, sizeof random - 1);
-	snprintf(temp, sizeof temp, "%s-%s", a->path, random);
-	snprintf(wal, sizeof wal, "%s-wal", temp);
-	fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_errno(e, "cannot make %s", temp);
-	close(fd);
-	if (sql_open(&sql, temp, a->mode, texts, STMT__COUNT, e) != 0)
-		goto out;
-	if (sql_begin(&sql, e) != 0 || sql_exec(&sql, schema, e) != 0 || sql_commit(&sql, e) != 0)
-		goto out;
-	sql_close(&sql);
-	/* Closing moved the journal into the file; if it could not, the name alone would be an empty database. */
-	if (access(wal, F_OK) == 0)
-		err_set(e, ERR_FULL, "cannot make %s: its journal stayed", a->path);
-	else if (link(temp, a->path) != 0 && errno != EEXIST)
-		err_errno(e, "cannot make %s", a->path);
-	else
-		rc = 0;
-out:
-	sql_close(&sql);
-	unlink(temp);
-	unlink(wal);
-	return rc;
-}
-
-static int sync_folder(const char *base, struct err *e)
-{
-	int fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0 || fsync(fd) != 0)
-		rc = err_errno(e, "%s", base);
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-/* The first entry in a folder whose name is at least so long; false when there is none. */
-static bool first_entry(const char *path, size_t least, char name[256])
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry = NULL;
-
-	while (dir && (entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.' && strlen(entry->d_name) >= least && strncmp(entry->d_name, "gone-", 5) != 0)
-			break;
-	if (entry)
-		snprintf(name, 256, "%s", entry->d_name);
-	if (dir)
-		closedir(dir);
-	return entry != NULL;
-}
-
-/* Does any user have a folder below SYNC_BASE? Then `home` is one, for the message. */
-static bool has_homes(const char *base, char home[PATH_MAX])
-{
-	char users[PATH_MAX], name[256];
-	struct dirent *entry;
-	bool found = false;
-	DIR *dir;
-
-	if ((size_t)snprintf(users, sizeof users, "%s/users", base) >= sizeof users)
-		return false;
-	dir = opendir(users);
-	while (dir && !found && (entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] == '.' || (size_t)snprintf(home, PATH_MAX, "%s/%s", users, entry->d_name) >= PATH_MAX)
-			continue;
-		found = first_entry(home, ACCOUNT_UID_MIN, name);
-	}
-	if (found)
-		snprintf(home, PATH_MAX, "users/%.2s/%s", name, name);
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-/*
- * A new accounts.db beside homes would know none of their users: each of them would be told that the password is wrong. And
- * beside a journal of the lost one it would be destroyed by it.
- */
-static int check_not_lost(const struct accounts *a, const char *base, struct err *e)
-{
-	char wal[PATH_MAX + 8], home[PATH_MAX];
-
-	snprintf(wal, sizeof wal, "%s-wal", a->path);
-	if (access(wal, F_OK) == 0)
-		snprintf(home, sizeof home, "%s", "accounts.db-wal");
-	else if (!has_homes(base, home))
-		return 0;
-	/* Homes are made after the file: whoever sees one of another process's first users sees the file now. */
-	if (access(a->path, F_OK) == 0)
-		return 0;
-	return err_set(e, ERR_DAMAGED, "%s is missing, but %.64s is there: put accounts.db back from a backup, or see \"accounts.db"
-		       " is lost\" in docs/setup.md; it is not made anew", a->path, home);
-}
-
-static int make_first(struct accounts *a, const char *base, struct err *e)
-{
-	return check_not_lost(a, base, e) != 0 || make_file(a, e) != 0 || sync_folder(base, e) != 0 ? -1 : 0;
-}
 
 static void let_go(struct accounts *a)
 {
@@ -243,7 +118,7 @@ struct accounts *accounts_open(const char *base, bool rollback_journal, bool sha
 		err_errno(e, "%s", base);
 		goto fail;
 	}
-	if (access(a->path, F_OK) != 0 && make_first(a, base, e) != 0)
+	if (access(a->path, F_OK) != 0 && accounts_file_make(a->path, base, a->mode, e) != 0)
 		goto fail;
 	if (!db(a, e))
 		goto fail;
@@ -385,6 +260,8 @@ static sqlite3_stmt *with_uid(struct sql *s, enum stmt which, const char *uid, s
 	return q;
 }
 
+static const char gone[] = "this user is not there any more: deleted at this moment by somebody else";
+
 /* Run it; it must have changed just one row. `missing` says why it might not. */
 static int change_one(struct sql *s, sqlite3_stmt *q, enum err_kind kind, const char *missing, struct err *e)
 {
@@ -459,7 +336,7 @@ int accounts_set_hash(struct accounts *a, const char *uid, const char *hash, con
 	sql_bind_text(q, 2, slice_of(hash));
 	if (origin)
 		sqlite3_bind_blob(q, 3, origin, ACCOUNT_DIGEST_BYTES, SQLITE_STATIC);
-	rc = change_one(s, q, ERR_NOT_FOUND, "no such user", e) || end_keys(s, uid, e) ? -1 : 0;
+	rc = change_one(s, q, ERR_NOT_FOUND, gone, e) || end_keys(s, uid, e) ? -1 : 0;
 out:
 	return end(a, ours, rc, e);
 }
@@ -485,7 +362,7 @@ int accounts_set_origin(struct accounts *a, const char *uid, const uint8_t origi
 
 	if (q)
 		sqlite3_bind_blob(q, 2, origin, ACCOUNT_DIGEST_BYTES, SQLITE_STATIC);
-	return done(a, q ? change_one(s, q, ERR_NOT_FOUND, "no such user", e) : -1);
+	return done(a, q ? change_one(s, q, ERR_NOT_FOUND, gone, e) : -1);
 }
 
 int accounts_set_state(struct accounts *a, const char *uid, enum account_state state, struct err *e)
@@ -500,7 +377,7 @@ int accounts_set_state(struct accounts *a, const char *uid, enum account_state s
 	if (!q)
 		goto out;
 	sqlite3_bind_int(q, 2, state);
-	rc = change_one(s, q, ERR_NOT_FOUND, "no such user", e);
+	rc = change_one(s, q, ERR_NOT_FOUND, gone, e);
 	if (rc == 0 && state != ACCOUNT_ENABLED)
 		rc = end_keys(s, uid, e);
 out:
@@ -514,7 +391,7 @@ int accounts_set_limit(struct accounts *a, const char *uid, int64_t limit_bytes,
 
 	if (q)
 		sqlite3_bind_int64(q, 2, limit_bytes);
-	return done(a, q ? change_one(s, q, ERR_NOT_FOUND, "no such user", e) : -1);
+	return done(a, q ? change_one(s, q, ERR_NOT_FOUND, gone, e) : -1);
 }
 
 int accounts_rename(struct accounts *a, const char *uid, struct slice name, struct err *e)
@@ -538,7 +415,7 @@ int accounts_delete(struct accounts *a, const char *uid, struct err *e)
 	if (!s)
 		return -1;
 	if (q)
-		rc = change_one(s, q, ERR_NOT_FOUND, "no such user", e) || end_keys(s, uid, e) ? -1 : 0;
+		rc = change_one(s, q, ERR_NOT_FOUND, gone, e) || end_keys(s, uid, e) ? -1 : 0;
 	return end(a, ours, rc, e);
 }
 
@@ -620,16 +497,16 @@ int account_name_check(struct slice name, struct err *e)
 	if (name.len > ACCOUNT_NAME_MAX)
 		return err_set(e, ERR_BAD_REQUEST, "the user name has %zu bytes; at most %d", name.len, ACCOUNT_NAME_MAX);
 	if (!utf8_valid(name))
-		return err_set(e, ERR_BAD_REQUEST, "the user name is not UTF-8");
+		return err_set(e, ERR_BAD_REQUEST, "the user name is not UTF-8: no client could send it");
 	for (size_t i = 0, used; i < name.len; i += used) {
 		uint32_t c = utf8_decode(name.p + i, name.len - i, &used);
 
 		if (c < 0x20 || (c >= 0x7F && c < 0xA0))
 			return err_set(e, ERR_BAD_REQUEST, "the user name has a control character");
 		if (c == ':')
-			return err_set(e, ERR_BAD_REQUEST, "the user name has a colon");
+			return err_set(e, ERR_BAD_REQUEST, "the user name \"%.*s\" has a colon: it ends the name in lists", (int)name.len, name.p);
 	}
 	if (name.p[0] == ' ' || name.p[name.len - 1] == ' ')
-		return err_set(e, ERR_BAD_REQUEST, "the user name has a space at one end");
+		return err_set(e, ERR_BAD_REQUEST, "the user name \"%.*s\" has a space at one end", (int)name.len, name.p);
 	return 0;
 }

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += storage/libstorage.a
 storage_libstorage_a_SOURCES = \
 	storage/accounts.c storage/accounts.h \
+	storage/accounts_file.c storage/accounts_file.h \
 	storage/base_dir.c storage/base_dir.h \
 	storage/changes.c storage/changes.h \
 	storage/collection.c storage/collection.h \
