@@ -1,4 +1,5 @@
 /* ankisync-admin: the command line, who runs it, and how it ends. See admin.h. */
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -63,7 +64,7 @@ static int exit_code(enum err_kind kind)
 
 int say_error(const struct err *e)
 {
-	return fail_with(exit_code(e->kind), "%s", e->msg);
+	return fail_with(exit_code(e->kind), "%s%s", e->msg, e->kind == ERR_BUSY ? "; try again in a moment" : "");
 }
 
 int admin_configure(struct admin *a)
@@ -90,7 +91,8 @@ static int become_owner(const char *base)
 	pw = getpwuid(st.st_uid);
 	gid = pw ? pw->pw_gid : st.st_gid;
 	if ((pw ? initgroups(pw->pw_name, gid) : setgroups(0, NULL)) != 0 || setgid(gid) != 0 || setuid(st.st_uid) != 0)
-		return fail_with(EX_OSERR, "cannot become the user of %s (%lu)", base, (unsigned long)st.st_uid);
+		return fail_with(EX_OSERR, "cannot become the user to whom %s belongs (%s): %s; start this as that user", base,
+				 pw ? pw->pw_name : "without a name", strerror(errno));
 	return 0;
 }
 

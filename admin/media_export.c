@@ -47,14 +47,14 @@ static int open_target(struct admin *a, struct export *x)
 
 	x->made = mkdir(x->path, 0700) == 0;
 	if (!x->made && errno != EEXIST)
-		return fail_with(EX_CANTCREAT, "%s: %s", x->path, strerror(errno));
+		return fail_with(EX_CANTCREAT, "cannot make %s: %s", x->path, strerror(errno));
 	x->dirfd = open(x->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (x->dirfd < 0)
-		return fail_with(EX_CANTCREAT, "%s: %s", x->path, strerror(errno));
+		return fail_with(EX_CANTCREAT, "cannot write to %s: %s", x->path, strerror(errno));
 	if (!is_empty(x->dirfd))
 		return fail_with(EX_CANTCREAT, "%s is not empty; name a folder that is not there yet", x->path);
 	if (x->made && geteuid() == 0 && stat(a->config.sync_base, &st) == 0 && fchown(x->dirfd, st.st_uid, st.st_gid) != 0)
-		return fail_with(EX_CANTCREAT, "%s: %s", x->path, strerror(errno));
+		return fail_with(EX_CANTCREAT, "cannot give %s to the owner of the data: %s", x->path, strerror(errno));
 	return 0;
 }
 

@@ -111,7 +111,8 @@ static int gather(struct admin *a, struct facts *f)
 
 	if (rc == 0) {
 		snprintf(f->path, sizeof f->path, "%s/users/%.2s/%s", a->config.sync_base, f->account->uid, f->account->uid);
-		return fail_with(EX_DATAERR, "user \"%s\" has an account, but the folder %s is missing", f->account->name, f->path);
+		return fail_with(EX_DATAERR, "user \"%s\" has an account, but the folder %s is missing: put it back from a backup, or delete"
+				 " the user: ankisync-admin user del %s", f->account->name, f->path, f->account->name);
 	}
 	if (rc < 0 || home_lock(h, &e) != 0)
 		return say_error(&e);

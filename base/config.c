@@ -156,7 +156,7 @@ static char *read_line(char *text, int size, void *user)
 	blank = strspn(text, " \t");
 	memmove(text, text + blank, n - blank + 1);
 	if (text[0] == '[') {
-		err_set(&e, ERR_BAD_REQUEST, "there are no sections in this file");
+		err_set(&e, ERR_BAD_REQUEST, "this file has no [sections]; remove the line");
 		complain(r, &e);
 	}
 	return text;
@@ -169,9 +169,9 @@ static int set_in_file(struct reading *r, const char *name, const char *value, s
 	if (!k && (strncmp(name, "SYNC_USER", 9) == 0 || strcmp(name, "PASSWORDS_HASHED") == 0))
 		return err_set(e, ERR_BAD_REQUEST, "%s works in the environment only; users are kept with ankisync-admin", name);
 	if (!k)
-		return err_set(e, ERR_BAD_REQUEST, "unknown key %s", name);
+		return err_set(e, ERR_BAD_REQUEST, "unknown key %s; all keys: ankisync.conf(5)", name);
 	if (r->seen[k - keys])
-		return err_set(e, ERR_BAD_REQUEST, "%s is there twice", name);
+		return err_set(e, ERR_BAD_REQUEST, "%s is there twice; remove one", name);
 	r->seen[k - keys] = true;
 	return set(r->config, k, value, e);
 }

@@ -214,7 +214,7 @@ static int refuse_key(struct server *s, struct err *e)
 		return -1;
 	if (rc == 0)
 		return err_set(e, ERR_BUSY, "a key, but no user at all in %s: is the right disk mounted?", s->config->sync_base);
-	return err_set(e, ERR_BAD_LOGIN, "nobody's key");
+	return err_set(e, ERR_BAD_LOGIN, "nobody has this key: it has ended, or another server made it");
 }
 
 int login_key(struct server *s, struct slice key, struct home **h, uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e)

@@ -57,6 +57,11 @@ static int end_keys(struct home *h, struct err *e)
 	return home_keys_end(h, e) != 0 || session_end(h, e) != 0 ? -1 : 0;
 }
 
+static int no_home(const char *uid, struct err *e)
+{
+	return err_set(e, ERR_DAMAGED, "the user's folder users/%.2s/%s is missing: put it back from a backup, or delete the user", uid, uid);
+}
+
 int users_set_hash(struct server *s, const char *uid, const char *hash, const uint8_t origin[ACCOUNT_DIGEST_BYTES],
 		   struct err *e)
 {
@@ -64,7 +69,7 @@ int users_set_hash(struct server *s, const char *uid, const char *hash, const ui
 	int rc = lock_home(s, uid, &h, e);
 
 	if (rc == 0)
-		return err_set(e, ERR_DAMAGED, "users/%.2s/%s is missing", uid, uid);
+		return no_home(uid, e);
 	if (rc < 0)
 		return -1;
 	rc = accounts_set_hash(s->accounts, uid, hash, origin, e);
@@ -103,7 +108,7 @@ int users_revoke(struct server *s, const char *uid, const uint8_t hash[ACCOUNT_D
 	int rc = lock_home(s, uid, &h, e);
 
 	if (rc == 0)
-		return err_set(e, ERR_DAMAGED, "users/%.2s/%s is missing", uid, uid);
+		return no_home(uid, e);
 	if (rc < 0)
 		return -1;
 	if (hash)

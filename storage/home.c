@@ -400,7 +400,8 @@ static int wait_for_lock(struct home *h, struct err *e)
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_errno(e, "%s/lock: flock", h->path);
 		if (clock_mono_ms() >= end)
-			return err_set(e, ERR_BUSY, "%s: lock not to be had in %d ms", h->uid, h->owner->o.lock_ms);
+			return err_set(e, ERR_BUSY, "%s: in use for more than %d s by another request (LOCK_SECONDS)", h->path,
+				       h->owner->o.lock_ms / 1000);
 		nanosleep(&(struct timespec){ .tv_nsec = pause_us * 1000 }, NULL);
 		if (pause_us < 16000)
 			pause_us *= 2;

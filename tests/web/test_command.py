@@ -45,7 +45,7 @@ def test_check_finds_nothing(base):
 def test_check_finds_bad_settings(base, tmp_path):
     conf = tmp_path / "ankisync.conf"
     conf.write_text(f"SYNC_BASE = {base}\nWORKER = 3\n")
-    assert run("-c", conf, "--check") == (78, f"ankisync.fcgi: {conf}, line 2: unknown key WORKER\n")
+    assert run("-c", conf, "--check") == (78, f"ankisync.fcgi: {conf}, line 2: unknown key WORKER; all keys: ankisync.conf(5)\n")
     status, text = run("--check", SYNC_BASE="relative")
     assert status == 78 and "absolute" in text
     status, text = run("-c", tmp_path / "absent", "--check")
