@@ -116,6 +116,8 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], IMPORTER_OPTION) == 0)
 		return importer_main(argc, argv);
 	fill_descriptors();
+	/* Else libc looks at /etc/localtime for every local time; libarchive wants two for each member of a zip. */
+	(void)setenv("TZ", ":/etc/localtime", 0);
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
