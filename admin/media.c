@@ -61,7 +61,7 @@ int media_files_read(struct home *h, struct media_files *f)
 	if (home_lock(h, &e) == 0) {
 		rc = home_media(h, false, &m, &e);
 		if (rc == 1)
-			rc = media_each(m, INT64_MIN, INT64_MAX, note_row, f, &e);
+			rc = media_each(m, INT64_MIN, note_row, f, &e);
 	}
 	home_unlock(h);
 	return rc < 0 ? say_error(&e) : 0;

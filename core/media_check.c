@@ -106,7 +106,7 @@ static int look_at_index(struct checking *k, struct err *e)
 	else if (rc == 0)
 		return 0;
 	if (rc == 1 && (media_recount(m, k->c->repair, &wrong, &damage) != 0 ||
-			media_each(m, INT64_MIN, INT64_MAX, note_row, k, &damage) != 0))
+			media_each(m, INT64_MIN, note_row, k, &damage) != 0))
 		rc = -1;
 	if (rc == 1 && wrong)
 		found(k, MEDIA_COUNTS_WRONG, SLICE(""));

@@ -75,7 +75,7 @@ int media_changes(struct server *s, struct home *h, struct call *c, struct reply
 	buf_puts(&r->body, "{\"data\":[");
 	rc = home_media(h, false, &m, e);
 	if (rc == 1)
-		rc = media_each(m, last_usn, CHANGES_MAX, print_change, &r->body, e);
+		rc = media_changed(m, last_usn, CHANGES_MAX, print_change, &r->body, e);
 	buf_puts(&r->body, "],\"err\":\"\"}");
 	r->level_max = LEVEL_HASHES;
 out:

@@ -52,7 +52,6 @@ struct contents_put *contents_put_new(struct home *h, struct err *e)
 		free(p);
 		return NULL;
 	}
-	random_name(p->random, TEMPORARY_CHARS);
 	return p;
 }
 
@@ -108,6 +107,8 @@ static int make_temporary(struct contents_put *p, size_t i, struct err *e)
 	struct incoming *f = &p->files[i];
 	char name[CONTENTS_NAME_BYTES];
 
+	if (!*p->random)
+		random_name(p->random, TEMPORARY_CHARS);
 	temporary_name(p, i, name);
 	f->fd = openat(p->folder.dirfd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (f->fd < 0)

@@ -22,7 +22,8 @@ static const char schema[] =
 	"INSERT INTO meta VALUES (1, 0, 0, 0, 0);"
 	"PRAGMA user_version = 1";
 
-#define ROW "usn, name, bytes, sha1, crc32, changed_s, data"
+#define FACTS "usn, name, bytes, sha1"
+#define ROW FACTS ", crc32, changed_s, data"
 
 static const char *const texts[MEDIA_STMTS] = {
 	[MEDIA_BEGIN] = "BEGIN",
@@ -30,8 +31,9 @@ static const char *const texts[MEDIA_STMTS] = {
 	[MEDIA_META_GET] = "SELECT last_usn, bytes, files, swept_s FROM meta WHERE id = 1",
 	[MEDIA_META_SET] = "UPDATE meta SET last_usn = ?1, bytes = ?2, files = ?3, swept_s = ?4 WHERE id = 1",
 	[MEDIA_FIND] = "SELECT " ROW " FROM media WHERE name = ?1",
-	[MEDIA_AFTER] = "SELECT " ROW " FROM media WHERE usn > ?1 ORDER BY usn LIMIT ?2",
-	[MEDIA_ADD] = "INSERT INTO media (" ROW ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[MEDIA_AFTER] = "SELECT " FACTS " FROM media WHERE usn > ?1 ORDER BY usn LIMIT ?2",
+	[MEDIA_AFTER_WHOLE] = "SELECT " ROW " FROM media WHERE usn > ?1 ORDER BY usn",
+	[MEDIA_ADD] = "INSERT INTO media (" ROW ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name) DO NOTHING",
 	[MEDIA_CHANGE] = "UPDATE media SET usn = ?1, bytes = ?3, sha1 = ?4, crc32 = ?5, changed_s = ?6, data = ?7 WHERE usn = ?8",
 	[MEDIA_DROP] = "DELETE FROM media WHERE usn = ?1",
 	[MEDIA_LEAST] = "SELECT coalesce(min(usn), 0) FROM media",
@@ -252,7 +254,7 @@ void media_read_end(struct media *m)
 		sql_rollback(&m->sql);
 }
 
-static int read_row(sqlite3_stmt *st, struct media_row *row, struct err *e)
+static int read_row(sqlite3_stmt *st, bool whole, struct media_row *row, struct err *e)
 {
 	struct slice hash;
 
@@ -260,15 +262,17 @@ static int read_row(sqlite3_stmt *st, struct media_row *row, struct err *e)
 		.usn = sqlite3_column_int64(st, 0),
 		.name = sql_column(st, 1),
 		.content.bytes = sqlite3_column_int64(st, 2),
-		.content.crc32 = (uint32_t)sqlite3_column_int64(st, 4),
-		.changed_s = sqlite3_column_int64(st, 5),
 	};
+	if (whole) {
+		row->content.crc32 = (uint32_t)sqlite3_column_int64(st, 4);
+		row->changed_s = sqlite3_column_int64(st, 5);
+		if (sqlite3_column_type(st, 6) != SQLITE_NULL)
+			row->data = sql_column(st, 6);
+	}
 	row->deleted = row->content.bytes == 0;
 	if (row->deleted)
 		return 0;
 	hash = sql_column(st, 3);
-	if (sqlite3_column_type(st, 6) != SQLITE_NULL)
-		row->data = sql_column(st, 6);
 	if (hash.len != SHA1_BYTES || row->content.bytes < 0 ||
 	    (row->data.p && ((int64_t)row->data.len != row->content.bytes || row->data.len > MEDIA_SHORT_BYTES)))
 		return err_set(e, ERR_DAMAGED, MEDIA_DB ": row %lld makes no sense", (long long)row->usn);
@@ -286,7 +290,7 @@ int media_find(struct media *m, struct slice name, struct media_row *row, struct
 	sql_bind_text(st, 1, name);
 	rc = sql_step(&m->sql, st, e);
 	if (rc == 1) {
-		rc = read_row(st, row, e) == 0 ? 1 : -1;
+		rc = read_row(st, true, row, e) == 0 ? 1 : -1;
 		row->name = name;
 		if (rc == 1 && row->data.p) {
 			memcpy(m->found, row->data.p, row->data.len);
@@ -297,19 +301,14 @@ int media_find(struct media *m, struct slice name, struct media_row *row, struct
 	return rc;
 }
 
-int media_each(struct media *m, int64_t after, int64_t max, media_fn *fn, void *arg, struct err *e)
+static int each(struct media *m, sqlite3_stmt *st, bool whole, media_fn *fn, void *arg, struct err *e)
 {
-	sqlite3_stmt *st = sql_stmt(&m->sql, MEDIA_AFTER, e);
 	int rc;
 
-	if (!st)
-		return -1;
-	sqlite3_bind_int64(st, 1, after);
-	sqlite3_bind_int64(st, 2, max);
 	while ((rc = sql_step(&m->sql, st, e)) == 1) {
 		struct media_row row;
 
-		rc = read_row(st, &row, e);
+		rc = read_row(st, whole, &row, e);
 		if (rc == 0)
 			rc = fn(arg, &row, e);
 		if (rc != 0) {
@@ -318,6 +317,27 @@ int media_each(struct media *m, int64_t after, int64_t max, media_fn *fn, void *
 		}
 	}
 	return rc;
+}
+
+int media_each(struct media *m, int64_t after, media_fn *fn, void *arg, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(&m->sql, MEDIA_AFTER_WHOLE, e);
+
+	if (!st)
+		return -1;
+	sqlite3_bind_int64(st, 1, after);
+	return each(m, st, true, fn, arg, e);
+}
+
+int media_changed(struct media *m, int64_t after, int64_t max, media_fn *fn, void *arg, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(&m->sql, MEDIA_AFTER, e);
+
+	if (!st)
+		return -1;
+	sqlite3_bind_int64(st, 1, after);
+	sqlite3_bind_int64(st, 2, max);
+	return each(m, st, false, fn, arg, e);
 }
 
 int media_open(struct media *m, const struct media_row *row, int *fd, struct err *e)

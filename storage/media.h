@@ -47,9 +47,13 @@ struct media_row {
 int media_read_begin(struct media *m, struct err *e);
 void media_read_end(struct media *m);
 int media_find(struct media *m, struct slice name, struct media_row *row, struct err *e); /* 1, 0, -1 */
-/* Rows with a usn above `after`, ascending, at most `max`. Ends early when fn returns other than 0, and returns that. */
+/*
+ * Rows with a usn above `after`, ascending: all of them, or at most `max` without crc32, changed_s and data, as clients want
+ * them. Ends early when fn returns other than 0, and returns that.
+ */
 typedef int media_fn(void *arg, const struct media_row *row, struct err *e);
-int media_each(struct media *m, int64_t after, int64_t max, media_fn *fn, void *arg, struct err *e);
+int media_each(struct media *m, int64_t after, media_fn *fn, void *arg, struct err *e);
+int media_changed(struct media *m, int64_t after, int64_t max, media_fn *fn, void *arg, struct err *e);
 
 struct media_change {
 	struct slice name;

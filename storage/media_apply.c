@@ -27,7 +27,7 @@ void media_assume_short(int64_t bytes)
 	short_bytes = bytes;
 }
 
-/* `data`: the content itself, if it is to lie in the row. */
+/* `data`: the content itself, if it is to lie in the row. 1; 0 when the name is there already, though `old` is NULL; -1. */
 static int write_row(struct batch *b, struct slice name, const struct media_row *old, const struct content *content,
 		     struct slice data, struct err *e)
 {
@@ -37,7 +37,7 @@ static int write_row(struct batch *b, struct slice name, const struct media_row 
 		return -1;
 	if (b->meta.totals.last_usn >= INT32_MAX)
 		return err_set(e, ERR_INTERNAL, "media.db: clients know no usn above %lld", (long long)b->meta.totals.last_usn);
-	sqlite3_bind_int64(st, 1, ++b->meta.totals.last_usn);
+	sqlite3_bind_int64(st, 1, b->meta.totals.last_usn + 1);
 	if (old)
 		sqlite3_bind_int64(st, 8, old->usn);
 	else
@@ -50,8 +50,13 @@ static int write_row(struct batch *b, struct slice name, const struct media_row 
 	sqlite3_bind_int64(st, 6, b->now_s);
 	if (data.p)
 		sql_bind_blob(st, 7, data);
+	if (sql_run(&b->m->sql, st, e) != 0)
+		return -1;
+	if (sqlite3_changes(b->m->sql.db) == 0)
+		return 0;
+	b->meta.totals.last_usn++;
 	b->changed = true;
-	return sql_run(&b->m->sql, st, e);
+	return 1;
 }
 
 static void leave_content(struct batch *b, const struct media_row *old)
@@ -77,35 +82,47 @@ static int check_old(struct batch *b, size_t i, const struct media_row *old, str
 	return rc < 0 ? -1 : 0;
 }
 
+static int delete_one(struct batch *b, struct slice name, struct err *e)
+{
+	struct media_row old;
+	int rc = media_find(b->m, name, &old, e);
+
+	if (rc != 1 || old.deleted)
+		return rc < 0 ? -1 : 0;
+	leave_content(b, &old);
+	return write_row(b, name, &old, NULL, (struct slice){ NULL, 0 }, e) == 1 ? 0 : -1;
+}
+
+static int put_one(struct batch *b, struct slice name, size_t i, struct err *e)
+{
+	const struct content *content = contents_put_content(b->put, i);
+	struct slice data = content->bytes <= short_bytes ? contents_put_memory(b->put, i) : (struct slice){ NULL, 0 };
+	struct media_row old;
+	int rc;
+
+	assert(content->bytes > 0);
+	/* Most names are new. */
+	rc = write_row(b, name, NULL, content, data, e);
+	if (rc == 0) {
+		if (media_find(b->m, name, &old, e) != 1)
+			return -1;
+		if (!old.deleted && memcmp(old.content.sha1, content->sha1, SHA1_BYTES) == 0)
+			return check_old(b, i, &old, e);
+		if (!old.deleted)
+			leave_content(b, &old);
+		rc = write_row(b, name, &old, content, data, e);
+	}
+	if (rc != 1)
+		return -1;
+	b->needed[i] = b->needed[i] || !data.p;
+	b->meta.totals.files++;
+	b->meta.totals.bytes += content->bytes;
+	return 0;
+}
+
 static int apply_one(struct batch *b, const struct media_change *change, struct err *e)
 {
-	const struct content *content = NULL;
-	struct slice data = { NULL, 0 };
-	struct media_row old;
-	int rc = media_find(b->m, change->name, &old, e);
-	bool had = rc == 1 && !old.deleted;
-
-	if (rc < 0)
-		return -1;
-	if (change->content < 0) {
-		if (!had)
-			return 0;
-	} else {
-		size_t i = (size_t)change->content;
-
-		content = contents_put_content(b->put, i);
-		assert(content->bytes > 0);
-		if (had && memcmp(old.content.sha1, content->sha1, SHA1_BYTES) == 0)
-			return check_old(b, i, &old, e);
-		if (content->bytes <= short_bytes)
-			data = contents_put_memory(b->put, i);
-		b->needed[i] = b->needed[i] || !data.p;
-		b->meta.totals.files++;
-		b->meta.totals.bytes += content->bytes;
-	}
-	if (had)
-		leave_content(b, &old);
-	return write_row(b, change->name, rc == 1 ? &old : NULL, content, data, e);
+	return change->content < 0 ? delete_one(b, change->name, e) : put_one(b, change->name, (size_t)change->content, e);
 }
 
 static int apply_all(struct batch *b, const struct media_change *changes, size_t n, media_room_fn *room, void *arg,

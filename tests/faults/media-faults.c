@@ -264,7 +264,7 @@ static bool is_state(struct place *p, const struct file *want, int64_t usn)
 		wrong("lock: %s", e.msg);
 	rc = home_media(p->home, false, &m, &e);
 	if (rc == 1)
-		rc = media_totals(m, &t, &e) != 0 ? -1 : media_each(m, -1, 1000, look_at, &l, &e);
+		rc = media_totals(m, &t, &e) != 0 ? -1 : media_each(m, -1, look_at, &l, &e);
 	home_unlock(p->home);
 	if (rc < 0)
 		wrong("reading: %s", e.msg);

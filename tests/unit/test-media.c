@@ -138,7 +138,7 @@ static void assert_rows(struct place *p, struct home *h, int64_t after, int64_t 
 	struct buf out = BUF_INIT(BUF_UNBOUNDED);
 
 	assert_int_equal(home_lock(h, &p->e), 0);
-	ok(p, media_each(index_of(p, h), after, max, print_row, &out, &p->e));
+	ok(p, media_changed(index_of(p, h), after, max, print_row, &out, &p->e));
 	home_unlock(h);
 	assert_string_equal(buf_str(&out), want);
 	buf_release(&out);
