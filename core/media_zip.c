@@ -3,6 +3,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <zlib.h>
 
 #include "base/utf8.h"
@@ -34,6 +35,11 @@ struct reading {
 	int64_t total; /* bytes unpacked */
 	struct buf meta, directory;
 	bool has_meta;
+	/* How libarchive reads a spooled file: what fails there is not the zip's fault, which it would say. */
+	const struct spool *zip;
+	uint64_t at;
+	char *piece;
+	struct err trouble;
 };
 
 static int bad(struct err *e, const char *what)
@@ -41,10 +47,17 @@ static int bad(struct err *e, const char *what)
 	return err_set(e, ERR_BAD_REQUEST, "zip: %s", what);
 }
 
-static int archive_failed(struct archive *a, struct err *e)
+static int archive_failed(struct reading *r, struct err *e)
 {
-	const char *text = archive_error_string(a);
+	const char *text = archive_error_string(r->a);
 
+	if (r->trouble.kind != ERR_NONE) {
+		if (e)
+			*e = r->trouble;
+		return -1;
+	}
+	if (archive_errno(r->a) == ENOMEM)
+		return err_set(e, ERR_INTERNAL, "zip: out of memory");
 	return bad(e, text ? text : "unreadable");
 }
 
@@ -146,7 +159,7 @@ static int next_block(struct reading *r, const void **p, size_t *n, int64_t *so_
 	case ARCHIVE_OK:
 		break;
 	default:
-		return archive_failed(r->a, e);
+		return archive_failed(r, e);
 	}
 	if (offset != *so_far)
 		return bad(e, "a member with holes");
@@ -211,13 +224,49 @@ static int read_members(struct reading *r, struct err *e)
 		if (rc == ARCHIVE_EOF)
 			return r->has_meta ? 0 : bad(e, "no _meta");
 		if (rc != ARCHIVE_OK)
-			return archive_failed(r->a, e);
+			return archive_failed(r, e);
 		name = archive_entry_pathname(entry);
 		if (check_member(r, entry, name, e) != 0)
 			return -1;
 		if ((strcmp(name, meta_name) == 0 ? read_meta(r, e) : read_file(r, name, e)) != 0)
 			return -1;
 	}
+}
+
+static la_ssize_t on_read(struct archive *a, void *arg, const void **p)
+{
+	struct reading *r = arg;
+	uint64_t left = r->zip->bytes - r->at;
+	size_t n = left < READ_BYTES ? (size_t)left : READ_BYTES;
+
+	(void)a;
+	if (spool_read(r->zip, r->at, r->piece, n, &r->trouble) != 0)
+		return ARCHIVE_FATAL;
+	r->at += n;
+	*p = r->piece;
+	return (la_ssize_t)n;
+}
+
+static la_int64_t on_seek(struct archive *a, void *arg, la_int64_t by, int from)
+{
+	struct reading *r = arg;
+	la_int64_t to = by + (la_int64_t)(from == SEEK_SET ? 0 : from == SEEK_CUR ? r->at : r->zip->bytes);
+
+	(void)a;
+	if (to < 0 || (uint64_t)to > r->zip->bytes)
+		return ARCHIVE_FATAL;
+	r->at = (uint64_t)to;
+	return to;
+}
+
+static int open_spooled(struct reading *r, const struct spool *zip)
+{
+	r->zip = zip;
+	r->piece = xmalloc(READ_BYTES);
+	archive_read_set_read_callback(r->a, on_read);
+	archive_read_set_seek_callback(r->a, on_seek);
+	archive_read_set_callback_data(r->a, r);
+	return archive_read_open1(r->a);
 }
 
 static int open_zip(struct reading *r, const struct spool *zip, struct err *e)
@@ -229,14 +278,14 @@ static int open_zip(struct reading *r, const struct spool *zip, struct err *e)
 		return err_set(e, ERR_INTERNAL, "zip: out of memory");
 	/* The streaming reader ignores the directory and sees symbolic links as files: this one only. */
 	if (archive_read_support_format_zip_seekable(r->a) != ARCHIVE_OK)
-		return archive_failed(r->a, e);
+		return archive_failed(r, e);
 	if (archive_read_set_format_option(r->a, "zip", "ignorecrc32", "1") != ARCHIVE_OK)
-		return archive_failed(r->a, e);
+		return archive_failed(r, e);
 	if (zip->fd < 0)
 		rc = archive_read_open_memory(r->a, zip->memory, (size_t)zip->bytes);
 	else
-		rc = lseek(zip->fd, 0, SEEK_SET) == 0 ? archive_read_open_fd(r->a, zip->fd, READ_BYTES) : ARCHIVE_FATAL;
-	return rc == ARCHIVE_OK ? 0 : archive_failed(r->a, e);
+		rc = open_spooled(r, zip);
+	return rc == ARCHIVE_OK ? 0 : archive_failed(r, e);
 }
 
 int media_name_check(struct slice name, struct err *e)
@@ -308,6 +357,7 @@ int media_zip_read(const struct spool *zip, const struct media_zip_limits *limit
 	if (read_directory(&r, zip, e) == 0 && open_zip(&r, zip, e) == 0 && read_members(&r, e) == 0)
 		rc = parse_meta(&r, up, e);
 	archive_read_free(r.a);
+	free(r.piece);
 	buf_release(&r.meta);
 	buf_release(&r.directory);
 	return rc;
