@@ -17,6 +17,12 @@
 #define CHEAP_HASH "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$"
 
 static struct buf upload_body = BUF_INIT(BUF_UNBOUNDED);
+static const char *journal = "wal";
+
+void client_set_journal(const char *name)
+{
+	journal = name;
+}
 
 void client_load_upload(const char *path)
 {
@@ -37,7 +43,8 @@ int client_open(struct client *c, const char *base)
 	snprintf(c->base, sizeof c->base, "%s", base);
 	c->config = (struct config){
 		.sync_base = c->base, .max_payload_megs = 100, .media_file_megs = 100, .keep_free_megs = 1, .upload_seconds = 60,
-		.lock_seconds = 2, .workers = 4, .kept_generations = 2, .zstd_level = 3, .journal = (char *)"wal",
+		.lock_seconds = 2, .workers = 4, .kept_generations = 2, .zstd_level = 3, .journal = (char *)(uintptr_t)journal,
+		.login_throttle = true, .shared_storage = strcmp(journal, "rollback") == 0,
 	};
 	for (int u = 0; u < 2; u++)
 		snprintf(c->key[u], sizeof c->key[u], "%s." SECRET, shim->uid[u]);
@@ -301,7 +308,9 @@ static int send_media(struct client *c, int from, int to, bool with_ack)
 	}
 	buf_puts(&meta, from > 1 ? "[\"file2.jpg\",null]]" : "[\"nothing.jpg\",null]]");
 	parts[0].data = buf_str(&meta);
+	shim->paused = true;
 	zip_make(&zip, parts, n);
+	shim->paused = false;
 	if (ask(c, 0, "", "begin", "{\"v\":\"test\"}") == 0 && ask(c, 0, "", "mediaChanges", "{\"lastUsn\":0}") == 0 &&
 	    call(c, 0, 11, "", "uploadChanges", buf_slice(&zip)) == 0 && expect(c, "\"err\":\"\"") == 0) {
 		rc = 0;
@@ -321,6 +330,40 @@ static int media_few(struct client *c)
 static int media_many(struct client *c)
 {
 	return send_media(c, 10, 17, true);
+}
+
+/* So large that it waits in files. */
+static int media_large(struct client *c)
+{
+	static char data[2][800000];
+	static const char meta[] = "[[\"large1.jpg\",\"0\"],[\"large2.jpg\",\"1\"]]";
+	struct buf zip = BUF_INIT(BUF_UNBOUNDED);
+	struct zip_part parts[3] = { { .name = "_meta", .data = meta } };
+	int rc;
+
+	for (int i = 0; i < 2; i++) {
+		memset(data[i], 'A' + i, sizeof data[i]);
+		parts[i + 1] = (struct zip_part){ .name = i ? "1" : "0", .data = data[i], .len = sizeof data[i] };
+	}
+	shim->paused = true;
+	zip_make(&zip, parts, 3);
+	shim->paused = false;
+	rc = call(c, 0, 11, "", "uploadChanges", buf_slice(&zip)) == 0 ? expect(c, "\"err\":\"\"") : -1;
+	if (rc == 0)
+		shim_ack();
+	buf_release(&zip);
+	return rc;
+}
+
+static int media_download(struct client *c)
+{
+	if (ask(c, 0, "", "downloadFiles", "{\"files\":[\"file1.jpg\",\"file3.jpg\",\"file4.jpg\"]}") != 0)
+		return -1;
+	/* An empty zip has 100 bytes; these files have more than 1000 each. */
+	if (c->reply.len < 3000)
+		return err_set(&c->e, ERR_INTERNAL, "a zip of %zu bytes", c->reply.len);
+	shim_ack();
+	return 0;
 }
 
 int client_sweep(struct client *c, int u)
@@ -399,6 +442,8 @@ const struct operation operations[] = {
 	{ "media-few", 0, false, media_few },
 	{ "media-many", 0, true, media_many },
 	{ "media-busy", 0, false, media_many },
+	{ "media-large", OPERATION_LARGE, false, media_large },
+	{ "media-down", OPERATION_NO_CHANGE, false, media_download },
 	{ "media-sweep", OPERATION_IN_STEPS, false, sweep },
 	{ "user-add", 0, false, add_user },
 	{ "user-passwd", OPERATION_IN_STEPS, false, set_password },

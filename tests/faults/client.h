@@ -15,6 +15,8 @@ struct client {
 	struct err e; /* of the last call that failed */
 };
 
+/* "wal", or "rollback" as on a file system of several machines, where nothing is kept open. */
+void client_set_journal(const char *name);
 /* 0, or -1 with c->e. */
 int client_open(struct client *c, const char *base);
 void client_close(struct client *c);

@@ -21,3 +21,9 @@ tests_faults_faults_SOURCES = \
 tests_faults_faults_CFLAGS = $(AM_CFLAGS) -U_FORTIFY_SOURCE $(JSONC_CFLAGS) $(SQLITE_CFLAGS) $(ARGON2_CFLAGS) $(ZLIB_CFLAGS) $(CMOCKA_CFLAGS)
 tests_faults_faults_LDADD = $(CORE_LIBS) $(TEST_LIBS)
 CLEANFILES += tests/faults/faults
+
+# The same shim for real programs, by LD_PRELOAD.
+tests/faults/preload.so: $(srcdir)/tests/faults/shim.c $(srcdir)/tests/faults/shim.h
+	@$(MKDIR_P) tests/faults
+	$(CC) $(AM_CPPFLAGS) $(AM_CFLAGS) -U_FORTIFY_SOURCE -DFAULTS_PRELOAD $(CFLAGS) -fPIC -shared -o $@ $(srcdir)/tests/faults/shim.c
+CLEANFILES += tests/faults/preload.so

@@ -1,7 +1,7 @@
 /*
  * Fault tests of the server from memory (hardening.md §3): see tests/faults/README.md.
  *
- *   faults kill|fail [--op NAME] [--how HOW] [--at N] [--most N] [--part I/N]
+ *   faults kill|fail|other [--op NAME] [--how HOW] [--at N] [--most N] [--part I/N] [--journal rollback]
  *   faults power|control [--op NAME] [--how HOW] [--at N] [--seed N] [--states N] [--part I/N]
  */
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "tests/faults/power.h"
 
 struct options {
-	const char *command, *op, *how;
+	const char *command, *op, *how, *journal;
 	uint64_t at;
 	uint64_t seed, states;
 	unsigned part, parts, most; /* at most so many points of one operation and kind */
@@ -23,21 +23,36 @@ static struct {
 	int good, bad;
 } sum;
 
-static const struct {
+static const struct fault {
 	const char *name, *command;
 	enum shim_mode mode;
+	enum shim_kind kind;
 	int error;
 	bool sticky;
 } kinds[] = {
-	{ "worker", "kill", SHIM_KILL, 0, false },
-	{ "child", "kill", SHIM_KILL_CHILD, 0, false },
-	{ "ENOSPC-once", "fail", SHIM_FAIL, ENOSPC, false },
-	{ "ENOSPC-on", "fail", SHIM_FAIL, ENOSPC, true },
-	{ "EIO-once", "fail", SHIM_FAIL, EIO, false },
-	{ "EIO-on", "fail", SHIM_FAIL, EIO, true },
-	{ "EDQUOT-on", "fail", SHIM_FAIL, EDQUOT, true },
-	{ "short-on", "fail", SHIM_SHORT, ENOSPC, true },
+	{ "worker", "kill", SHIM_KILL, SHIM_CHANGES, 0, false },
+	{ "child", "kill", SHIM_KILL_CHILD, SHIM_CHANGES, 0, false },
+	{ "ENOSPC-once", "fail", SHIM_FAIL, SHIM_CHANGES, ENOSPC, false },
+	{ "ENOSPC-on", "fail", SHIM_FAIL, SHIM_CHANGES, ENOSPC, true },
+	{ "EIO-once", "fail", SHIM_FAIL, SHIM_CHANGES, EIO, false },
+	{ "EIO-on", "fail", SHIM_FAIL, SHIM_CHANGES, EIO, true },
+	{ "EDQUOT-on", "fail", SHIM_FAIL, SHIM_CHANGES, EDQUOT, true },
+	{ "EROFS-on", "fail", SHIM_FAIL, SHIM_CHANGES, EROFS, true }, /* what a file system does that has met an error */
+	{ "short-on", "fail", SHIM_SHORT, SHIM_CHANGES, ENOSPC, true },
+	{ "read-once", "other", SHIM_FAIL, SHIM_READS, EIO, false },
+	{ "read-on", "other", SHIM_FAIL, SHIM_READS, EIO, true },
+	{ "EMFILE-once", "other", SHIM_FAIL, SHIM_OPENS, EMFILE, false },
+	{ "ENFILE-on", "other", SHIM_FAIL, SHIM_OPENS, ENFILE, true },
+	{ "EACCES-once", "other", SHIM_FAIL, SHIM_OPENS, EACCES, false },
+	{ "EACCES-on", "other", SHIM_FAIL, SHIM_OPENS, EACCES, true },
+	{ "ENOLCK-once", "other", SHIM_FAIL, SHIM_LOCKS, ENOLCK, false },
+	{ "mmap-once", "other", SHIM_FAIL, SHIM_MAPS, ENOMEM, false },
+	{ "mmap-on", "other", SHIM_FAIL, SHIM_MAPS, ENOMEM, true },
+	{ "malloc-once", "other", SHIM_FAIL, SHIM_MEMORY, ENOMEM, false },
+	{ "malloc-on", "other", SHIM_FAIL, SHIM_MEMORY, ENOMEM, true },
+	{ "slow", "other", SHIM_SLOW, SHIM_READS, 0, false },
 };
+enum { SLOW_POINTS = 3 };
 
 static void report(bool good, const struct options *o, const char *op, const char *how, uint64_t at)
 {
@@ -47,20 +62,19 @@ static void report(bool good, const struct options *o, const char *op, const cha
 	}
 	if (++sum.bad > 20)
 		return;
-	printf("FAILED: faults %s --op %s --how %s --at %llu: [%s] %s\n", o->command, op, how, (unsigned long long)at, shim->fired_what,
-	       shim->message);
+	printf("FAILED: faults %s --op %s --how %s --at %llu --journal %s: [%s] %s\n", o->command, op, how, (unsigned long long)at,
+	       o->journal, shim->fired_what, shim->message);
 	fflush(stdout);
 }
 
-static void points(struct place *p, const struct options *o, const struct operation *op, size_t kind, const struct state *after,
-		   uint64_t calls)
+static void points(struct place *p, const struct options *o, const struct operation *op, const struct fault *f,
+		   const struct state *after, uint64_t calls)
 {
 	uint64_t most = op->flags & OPERATION_LARGE ? (o->most + 4) / 5 : o->most;
 	uint64_t stride = most && calls > most ? (calls + most - 1) / most : 1;
 
 	for (uint64_t at = 1; at <= calls; at += stride) {
-		struct plan plan = { op, kinds[kind].mode, at, kinds[kind].error, kinds[kind].sticky, false };
-		bool good;
+		struct plan plan = { op, f->mode, f->kind, at, f->error, f->sticky, false };
 
 		if (o->at ? at != o->at && stride == 1 : (at / stride) % o->parts != o->part)
 			continue;
@@ -68,33 +82,45 @@ static void points(struct place *p, const struct options *o, const struct operat
 			plan.at = at = o->at;
 		run_worker(p, &plan);
 		/* The child makes a part of the calls only. */
-		if (!shim->fired && (plan.mode == SHIM_KILL_CHILD || plan.mode == SHIM_SHORT))
+		if (!shim->fired && (f->mode == SHIM_KILL_CHILD || f->mode == SHIM_SHORT))
 			continue;
-		if (plan.mode == SHIM_KILL_CHILD && strncmp(shim->fired_what, "child", 5) != 0)
+		if (f->mode == SHIM_KILL_CHILD && strncmp(shim->fired_what, "child", 5) != 0)
 			continue;
 		if (!shim->fired)
 			snprintf(shim->message, sizeof shim->message, "the fault did not fire");
-		good = !shim->message[0] && run_check(p, op, after, shim->acks, true) == 0;
-		report(good, o, op->name, kinds[kind].name, at);
+		report(!shim->message[0] && run_check(p, op, after, shim->acks, true) == 0, o, op->name, f->name, at);
 		if (o->at)
 			break;
 	}
 }
 
+static uint64_t count_calls(struct place *p, const struct operation *op, const struct fault *f)
+{
+	struct state after;
+	uint64_t calls;
+
+	if (f->mode == SHIM_SLOW)
+		return SLOW_POINTS;
+	run_clean(p, op, f->kind, false, &after, &calls);
+	state_release(&after);
+	return calls;
+}
+
 static void all_points(struct place *p, const struct options *o)
 {
 	for (size_t i = 0; i < operations_n; i++) {
+		const struct operation *op = &operations[i];
 		struct state after;
 		uint64_t calls;
 
-		if (o->op && strcmp(o->op, operations[i].name) != 0)
+		if (o->op && strcmp(o->op, op->name) != 0)
 			continue;
-		run_clean(p, &operations[i], false, &after, &calls);
+		run_clean(p, op, SHIM_CHANGES, false, &after, &calls);
 		if (o->part == 0 && !o->at)
-			printf("%s: %llu calls\n", operations[i].name, (unsigned long long)calls);
-		for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-			if (strcmp(kinds[k].command, o->command) == 0 && (!o->how || strcmp(o->how, kinds[k].name) == 0))
-				points(p, o, &operations[i], k, &after, calls);
+			printf("%s: %llu calls\n", op->name, (unsigned long long)calls);
+		for (const struct fault *f = kinds; f < kinds + sizeof kinds / sizeof *kinds; f++)
+			if (strcmp(f->command, o->command) == 0 && (!o->how || strcmp(o->how, f->name) == 0))
+				points(p, o, op, f, &after, count_calls(p, op, f));
 		state_release(&after);
 	}
 }
@@ -162,9 +188,10 @@ int main(int argc, char **argv)
 		{ "op", required_argument, NULL, 'o' },   { "at", required_argument, NULL, 'a' },
 		{ "how", required_argument, NULL, 'h' },  { "part", required_argument, NULL, 'p' },
 		{ "most", required_argument, NULL, 'm' }, { "seed", required_argument, NULL, 's' },
-		{ "states", required_argument, NULL, 'n' }, { 0 },
+		{ "states", required_argument, NULL, 'n' }, { "journal", required_argument, NULL, 'j' },
+		{ 0 },
 	};
-	struct options o = { .parts = 1, .states = 5000 };
+	struct options o = { .parts = 1, .states = 5000, .journal = "wal" };
 	struct place place;
 	int option;
 
@@ -181,6 +208,8 @@ int main(int argc, char **argv)
 			o.most = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 's')
 			o.seed = strtoull(optarg, NULL, 10);
+		else if (option == 'j')
+			o.journal = optarg;
 		else if (option == 'n')
 			o.states = strtoull(optarg, NULL, 10);
 		else if (option != 'p' || sscanf(optarg, "%u/%u", &o.part, &o.parts) != 2)
@@ -191,6 +220,7 @@ int main(int argc, char **argv)
 	o.command = argv[optind];
 	signal(SIGPIPE, SIG_IGN);
 	log_open("/dev/null", "text", LOG_LEVEL_ERROR, NULL);
+	client_set_journal(o.journal);
 	place_open(&place);
 	if (strcmp(o.command, "power") == 0 || strcmp(o.command, "control") == 0)
 		all_states(&place, &o, strcmp(o.command, "control") == 0);

@@ -92,7 +92,7 @@ void power_run(struct place *p, const struct operation *op, struct power *w)
 	struct state after;
 	struct disk *d;
 
-	run_clean(p, op, true, &after, &calls);
+	run_clean(p, op, SHIM_CHANGES, true, &after, &calls);
 	if (shim->trace_full) {
 		fprintf(stderr, "%s: the trace is full\n", op->name);
 		exit(2);

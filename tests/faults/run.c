@@ -1,6 +1,7 @@
 /* See run.h. */
 #include "tests/faults/run.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/wait.h>
@@ -26,16 +27,14 @@ static pid_t start(void)
 	return child;
 }
 
-/* The status of a child. With `watch` it is killed when the shim in the importing grandchild asks for that. */
+/* The status of a child. With `watch` it, or the importing grandchild, is killed when the shim in the latter asks for that. */
 static int wait_for(pid_t child, bool watch)
 {
 	int status;
 
 	while (waitpid(child, &status, watch ? WNOHANG : 0) != child) {
-		if (shim->kill_wanted) {
-			kill(child, SIGKILL);
-			shim->kill_wanted = false;
-		}
+		if (__atomic_exchange_n(&shim->kill_wanted, 0, __ATOMIC_SEQ_CST))
+			kill(shim->mode == SHIM_KILL_CHILD ? shim->child : child, SIGKILL);
 		usleep(watch ? 200 : 0);
 	}
 	return status;
@@ -86,14 +85,41 @@ void place_close(struct place *p)
 	remove_folder(p->work);
 }
 
+/* A fault of ours must not look like a mistake of the client: it would forget its login, or think of damage. */
+static const char *wrong_kind(enum err_kind kind)
+{
+	switch (kind) {
+	case ERR_BAD_LOGIN:
+		return "as if the login was wrong";
+	case ERR_BAD_REQUEST:
+	case ERR_TOO_BIG:
+	case ERR_NOT_FOUND:
+	case ERR_BAD_METHOD:
+	case ERR_VERSION:
+		return "as if the request was wrong";
+	default:
+		return NULL;
+	}
+}
+
+static void stderr_path(const struct place *p, char path[200])
+{
+	snprintf(path, 200, "%s/stderr", p->work);
+}
+
 static void work(struct place *p, const struct plan *plan)
 {
+	char path[200];
 	struct client c;
 	int rc;
 
+	stderr_path(p, path);
+	if (plan->kind == SHIM_MEMORY && dup2(open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600), STDERR_FILENO) < 0)
+		exit(2);
 	shim->random = 12345;
 	clock_freeze_ms(CLIENT_T0_MS + 1000000);
 	shim->count = shim->fired = 0;
+	shim->kind = plan->kind;
 	shim->at = plan->at;
 	shim->error = plan->error;
 	shim->sticky = plan->sticky;
@@ -108,13 +134,14 @@ static void work(struct place *p, const struct plan *plan)
 		rc = plan->op->run(&c);
 	shim->mode = SHIM_OFF;
 	snprintf(shim->message, sizeof shim->message, "%s", rc == 0 ? "" : c.e.msg);
-	/*
-	 * A worker that is cut off from its disk leaves, and so it does for other reasons, orderly or not. Else it goes on with
-	 * the handles that have seen the failure.
-	 */
+	if (rc != 0 && wrong_kind(c.e.kind)) {
+		snprintf(shim->message, sizeof shim->message, "%s: %s", wrong_kind(c.e.kind), c.e.msg);
+		_exit(1);
+	}
+	/* A worker leaves for many reasons, orderly or not. Else it goes on with the handles that have seen the failure. */
 	if (plan->mode == SHIM_COUNT || plan->at % 3 == 0) {
 		client_close(&c);
-	} else if (plan->at % 3 == 1 && rc != 0 && c.server.homes && c.e.kind != ERR_CUT_OFF) {
+	} else if (plan->at % 3 == 1 && rc != 0 && c.server.homes) {
 		shim->acks++;
 		if (plan->op->run(&c) != 0) {
 			snprintf(shim->message, sizeof shim->message, "the same worker, again: %s", c.e.msg);
@@ -125,31 +152,53 @@ static void work(struct place *p, const struct plan *plan)
 	_exit(0);
 }
 
+/* One that finds no memory may end, if it says so. */
+static bool ended_for_memory(const struct place *p, const struct plan *plan, int status)
+{
+	char path[200], text[4096] = "";
+	ssize_t n = 0;
+	int fd;
+
+	if (plan->kind != SHIM_MEMORY || !WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
+		return false;
+	stderr_path(p, path);
+	fd = open(path, O_RDONLY);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof text - 1);
+		close(fd);
+	}
+	text[n > 0 ? n : 0] = 0;
+	snprintf(shim->message, sizeof shim->message, "%s", text);
+	return strstr(text, "ankisync: out of memory") != NULL;
+}
+
 void run_worker(struct place *p, const struct plan *plan)
 {
 	int status;
 	pid_t child;
 
 	image_write(&p->template, p->base);
-	shim->kill_wanted = false;
+	shim->kill_wanted = 0;
 	shim->message[0] = 0;
 	shim->fired_what[0] = 0;
 	child = start();
 	if (child == 0)
 		work(p, plan);
-	status = wait_for(child, plan->mode == SHIM_KILL);
+	status = wait_for(child, plan->mode == SHIM_KILL || plan->mode == SHIM_KILL_CHILD);
 	shim->mode = SHIM_OFF;
 	shim->random = 0;
 	snprintf(p->key, sizeof p->key, "%s", shim->key);
+	if (ended_for_memory(p, plan, status))
+		status = 0;
 	if (plan->mode == SHIM_KILL ? !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) : status != 0)
 		snprintf(shim->message + strlen(shim->message), 200, " (worker ended with status %x)", (unsigned)status);
-	else if (plan->mode != SHIM_COUNT)
+	else if (plan->mode != SHIM_COUNT && plan->mode != SHIM_SLOW)
 		shim->message[0] = 0;
 }
 
-void run_clean(struct place *p, const struct operation *op, bool trace, struct state *after, uint64_t *calls)
+void run_clean(struct place *p, const struct operation *op, enum shim_kind kind, bool trace, struct state *after, uint64_t *calls)
 {
-	const struct plan plan = { .op = op, .mode = SHIM_COUNT, .trace = trace };
+	const struct plan plan = { .op = op, .mode = SHIM_COUNT, .kind = kind, .trace = trace };
 	char why[512] = "";
 
 	run_worker(p, &plan);
@@ -246,6 +295,8 @@ static void check(struct place *p, const struct operation *op, const struct stat
 		}
 		if (strncmp(op->name, "upload", 6) == 0 && again.strays)
 			fail("%d temporary files after an upload", again.strays);
+		if (again.gone)
+			fail("a folder of a deleted user stayed");
 		state_release(&found);
 		found = again;
 	}

@@ -17,6 +17,7 @@ struct place {
 struct plan {
 	const struct operation *op;
 	enum shim_mode mode;
+	enum shim_kind kind;
 	uint64_t at;
 	int error;
 	bool sticky, trace;
@@ -26,8 +27,8 @@ struct plan {
 void place_open(struct place *p);
 void place_close(struct place *p);
 
-/* What `op` leaves when nothing is wrong; *calls: how many there are to fail. */
-void run_clean(struct place *p, const struct operation *op, bool trace, struct state *after, uint64_t *calls);
+/* What `op` leaves when nothing is wrong; *calls: how many of `kind` there are to fail. */
+void run_clean(struct place *p, const struct operation *op, enum shim_kind kind, bool trace, struct state *after, uint64_t *calls);
 /* Put the template back, and run the operation in a worker that meets the fault of the plan. */
 void run_worker(struct place *p, const struct plan *plan);
 /*

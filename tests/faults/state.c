@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -170,8 +171,9 @@ static int check_kept(struct reading *r, struct sql *user, const char *home)
 static int check_content(struct reading *r, const char *home, struct slice hash, int64_t bytes, struct slice there)
 {
 	char hex[64], path[PATH_MAX];
-	char data[65536];
-	uint8_t got[SHA1_BYTES];
+	uint8_t data[65536], got[SHA1_BYTES];
+	struct sha1_state *state;
+	int64_t sum = 0;
 	ssize_t n;
 	int fd;
 
@@ -184,11 +186,15 @@ static int check_content(struct reading *r, const char *home, struct slice hash,
 	fd = open(path, O_RDONLY);
 	if (fd < 0)
 		return wrong(r, "%s: a media row without its file", path);
-	n = read(fd, data, sizeof data);
+	state = sha1_new();
+	while ((n = read(fd, data, sizeof data)) > 0) {
+		sha1_add(state, data, (size_t)n);
+		sum += n;
+	}
 	close(fd);
-	sha1((struct slice){ data, n > 0 ? (size_t)n : 0 }, got);
-	if (n != bytes || memcmp(got, hash.p, SHA1_BYTES) != 0)
-		return wrong(r, "%s: %zd bytes that are not those of its row (%lld)", path, n, (long long)bytes);
+	sha1_end(state, got);
+	if (sum != bytes || memcmp(got, hash.p, SHA1_BYTES) != 0)
+		return wrong(r, "%s: %lld bytes that are not those of its row (%lld)", path, (long long)sum, (long long)bytes);
 	return 0;
 }
 
@@ -266,6 +272,20 @@ static int read_home(struct reading *r, const char *base, const char *uid)
 	return rc;
 }
 
+/* What was to be removed, and was not. */
+static int count_gone(const char *base)
+{
+	char path[PATH_MAX];
+	glob_t found = { 0 };
+	int n = 0;
+
+	snprintf(path, sizeof path, "%s/users/*/gone-*", base);
+	if (glob(path, 0, NULL, &found) == 0)
+		n = (int)found.gl_pathc;
+	globfree(&found);
+	return n;
+}
+
 int state_read(struct state *s, const char *base, char why[512])
 {
 	struct reading r = { s, why, -1 };
@@ -289,6 +309,7 @@ int state_read(struct state *s, const char *base, char why[512])
 	sql_close(&accounts);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = read_home(&r, base, uids[i]);
+	s->gone = count_gone(base);
 	return rc;
 }
 

@@ -9,8 +9,9 @@ struct state {
 	struct buf content; /* the same without usns, times of changes, generations and keys: equal after doing things twice */
 	int64_t generation[2], usn[2], mod[2]; /* of the users of shim->uid; -1 without one */
 	int strays;         /* temporary files */
+	int gone;           /* folders of deleted users */
 };
-#define STATE_INIT { BUF_INIT(BUF_UNBOUNDED), BUF_INIT(BUF_UNBOUNDED), { -1, -1 }, { -1, -1 }, { -1, -1 }, 0 }
+#define STATE_INIT { BUF_INIT(BUF_UNBOUNDED), BUF_INIT(BUF_UNBOUNDED), { -1, -1 }, { -1, -1 }, { -1, -1 }, 0, 0 }
 
 /*
  * Read all of `base`, as another program would. -1 with a sentence in `why` when something is wrong: a damaged database, a
