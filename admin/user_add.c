@@ -115,7 +115,7 @@ static int take_line(struct admin *a, struct bulk *b, struct slice line, size_t 
 	int found;
 
 	if (!colon)
-		return fail_with(EX_DATAERR, "line %zu: no colon between name and password; nobody was added", number);
+		return fail_with(EX_DATAERR, "line %zu: no colon between name and password", number);
 	name = (struct slice){ line.p, (size_t)(colon - line.p) };
 	if (b->n == b->cap) {
 		b->cap += b->cap / 2 + 64;
@@ -124,28 +124,29 @@ static int take_line(struct admin *a, struct bulk *b, struct slice line, size_t 
 	}
 	b->passwords[b->n] = (struct slice){ colon + 1, line.len - name.len - 1 };
 	if (account_name_check(name, &e) != 0 || secret_check(b->passwords[b->n], &e) != 0)
-		return fail_with(EX_DATAERR, "line %zu: %s; nobody was added", number, e.msg);
+		return fail_with(EX_DATAERR, "line %zu: %s", number, e.msg);
 	account = &b->list[b->n];
 	found = accounts_find(a->server.accounts, name, account, &e);
 	if (found < 0)
 		return say_error(&e);
 	if (found)
-		return fail_with(EX_CANTCREAT, "line %zu: user \"%s\" exists; nobody was added", number, account->name);
+		return fail_with(EX_CANTCREAT, "line %zu: user \"%s\" exists", number, account->name);
 	for (size_t i = 0; i < b->n; i++)
 		if (slice_eq_str(name, b->list[i].name))
-			return fail_with(EX_DATAERR, "line %zu: user \"%s\" is there twice; nobody was added", number, b->list[i].name);
+			return fail_with(EX_DATAERR, "line %zu: user \"%s\" is there twice", number, b->list[i].name);
 	*account = (struct account){ .state = ACCOUNT_ENABLED };
 	memcpy(account->name, name.p, name.len);
 	b->n++;
 	return 0;
 }
 
+/* All of them, so that every bad one is named: they can be mended together. */
 static int take_lines(struct admin *a, struct bulk *b, struct slice text)
 {
-	size_t number = 0;
+	size_t number = 0, bad = 0;
 	int rc = 0;
 
-	while (text.len && rc == 0) {
+	while (text.len) {
 		const char *end = memchr(text.p, '\n', text.len);
 		struct slice line = { text.p, end ? (size_t)(end - text.p) : text.len };
 		size_t used = line.len + (end ? 1 : 0);
@@ -153,14 +154,20 @@ static int take_lines(struct admin *a, struct bulk *b, struct slice text)
 		number++;
 		if (line.len && line.p[line.len - 1] == '\r')
 			line.len--;
-		if (line.len)
-			rc = take_line(a, b, line, number);
+		if (line.len) {
+			int code = take_line(a, b, line, number);
+
+			bad += code != 0;
+			rc = rc ? rc : code;
+		}
 		text.p += used;
 		text.len -= used;
 	}
-	if (rc == 0 && b->n == 0)
+	if (rc)
+		return fail_with(rc, "%zu bad line%s; nobody was added", bad, bad == 1 ? "" : "s");
+	if (b->n == 0)
 		return fail_with(EX_DATAERR, "no lines NAME:PASSWORD on standard input; to add one user: ankisync-admin user add NAME");
-	return rc;
+	return 0;
 }
 
 static int read_all(struct buf *text)

@@ -101,6 +101,20 @@ static int check_folder(const char *path)
 	return problems + check_space(path);
 }
 
+/* A worker makes accounts.db, but not where it has been lost. */
+static int check_accounts(const char *base)
+{
+	char accounts[4096], users[4096];
+
+	snprintf(accounts, sizeof accounts, "%s/accounts.db", base);
+	snprintf(users, sizeof users, "%s/users", base);
+	if (access(accounts, F_OK) == 0 || errno != ENOENT || access(users, F_OK) != 0 || is_empty(users))
+		return 0;
+	printf("problem: %s is missing, but users have folders in %s: put it back from a backup, or see \"accounts.db is lost\" in"
+	       " docs/setup.md\n", accounts, users);
+	return 1;
+}
+
 static int check_log(const char *target)
 {
 	int fd;
@@ -127,7 +141,7 @@ int check_all(const struct config *c)
 	config_print(c, &settings);
 	fputs(buf_str(&settings), stdout);
 	buf_release(&settings);
-	problems = check_folder(c->sync_base) + check_log(c->log_target);
+	problems = check_folder(c->sync_base) + check_accounts(c->sync_base) + check_log(c->log_target);
 	if (geteuid() == 0)
 		printf("warning: this is root; workers need no rights but on %s\n", c->sync_base);
 	if (problems == 0)

@@ -62,6 +62,14 @@ def test_check_finds_an_open_folder(base):
     assert base.stat().st_mode & 0o777 == 0o755
 
 
+def test_check_finds_lost_accounts(base):
+    (base / "users/ab/abcdefghijkl").mkdir(parents=True)
+    status, text = run("--check", SYNC_BASE=str(base))
+    assert status == 1 and "accounts.db is missing" in text
+    (base / "accounts.db").touch()
+    assert run("--check", SYNC_BASE=str(base))[0] == 0
+
+
 def test_check_finds_what_is_not_there(base):
     status, text = run("--check", SYNC_BASE=str(base / "a/b"))
     assert status == 0 and "the first worker makes it" in text
