@@ -104,6 +104,7 @@ int call_run(struct server *s, const struct method *m, struct call *c, struct re
 		goto out;
 	if (m->flags & METHOD_LOCKED && (home_lock(h, e) != 0 || call_key_again(s, h, c, e) != 0))
 		goto out;
+	r->body.max = server_max_payload(s); /* a user's decks can be any number, and of any size */
 	rc = m->run(s, h, c, r, e);
 	if (rc == 0)
 		rc = buf_check(&r->body, e);

@@ -7,7 +7,11 @@
 #include <inttypes.h>
 #include <strings.h>
 
-enum { WINDOW_BYTES = 64 << 10 };
+enum {
+	WINDOW_BYTES = 64 << 10,
+	PARTS_MAX = 100,      /* clients send five */
+	LOOKALIKES_MAX = 1000, /* see step_content */
+};
 
 enum state {
 	PREAMBLE,  /* before the first boundary */
@@ -26,6 +30,7 @@ struct parser {
 	char *window;
 	size_t len, at;
 	size_t headers;  /* bytes of this part's */
+	size_t parts, lookalikes;
 	char name[64];   /* what fits */
 	size_t name_len;
 	uint64_t total, max;
@@ -168,7 +173,7 @@ static int give(struct parser *p, size_t end, struct err *e)
 
 /*
  * Up to the next boundary. Bytes that look like one count only if a line's end or `--` follows: otherwise they are content
- * that happens to begin like it.
+ * that happens to begin like it. That is rare; who sends nothing else wants to keep us busy.
  */
 static int step_content(struct parser *p, struct err *e)
 {
@@ -193,6 +198,8 @@ static int step_content(struct parser *p, struct err *e)
 			p->state = DELIMITED;
 			return 1;
 		}
+		if (++p->lookalikes > LOOKALIKES_MAX)
+			return err_set(e, ERR_BAD_REQUEST, "form: its boundary is all over its content");
 		from = (size_t)(hit - p->window) + 1;
 	}
 }
@@ -216,6 +223,8 @@ static int step_delimited(struct parser *p, struct err *e)
 		return 0;
 	if (memcmp(p->window + i, "\r\n", 2) != 0)
 		return err_set(e, ERR_BAD_REQUEST, "form: text behind a boundary");
+	if (++p->parts > PARTS_MAX)
+		return err_set(e, ERR_BAD_REQUEST, "form: more than %d parts", PARTS_MAX);
 	p->at = i + 2;
 	p->state = HEADERS;
 	p->headers = 0;

@@ -48,7 +48,8 @@ static int call_from_header(struct server *s, struct exchange *x, struct source 
 
 	if (sync_header_parse(x->rq->anki_sync, &x->header, e) != 0)
 		return -1;
-	zstd_source_init(&x->zstd, body, server_max_payload(s)); /* narrower limits are core's */
+	/* What a body means is also what it may be: a frame may hold nothing at all and be as long as one likes. */
+	zstd_source_init(&x->zstd, body, call_max_payload(s, x->route.method));
 	c->version = x->header.version;
 	c->key = x->header.key;
 	c->session_key = x->header.session;

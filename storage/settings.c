@@ -6,6 +6,8 @@
 #include "format/tags.h"
 #include "storage/collection_priv.h"
 
+enum { LEVELS_MAX = 100 };
+
 /* The stored spelling of a tag that is equal under unicase: 1 with a copy in *found, 0, -1. */
 static int tag_find(struct collection *c, struct slice name, struct buf *found, struct err *e)
 {
@@ -25,12 +27,15 @@ static int tag_find(struct collection *c, struct slice name, struct buf *found, 
 	return rc;
 }
 
-/* The nearest ancestor that exists: 1 with its spelling, 0, -1. */
+/*
+ * The nearest ancestor that exists: 1 with its spelling, 0, -1. A tag may have a hundred thousand levels, and looking for
+ * each would take minutes: nobody has more than these.
+ */
 static int nearest_ancestor(struct collection *c, struct slice name, struct buf *found, struct err *e)
 {
 	int rc = 0;
 
-	while (rc == 0 && tag_parent(name, &name))
+	for (int level = 0; rc == 0 && level < LEVELS_MAX && tag_parent(name, &name); level++)
 		rc = tag_find(c, name, found, e);
 	return rc;
 }

@@ -350,8 +350,11 @@ static void test_limits(void **state)
 		{ "", "x", 200000, "\r\n--b--", ERR_NONE },
 		{ "", "x", 300000, "\r\n--b--", ERR_TOO_BIG },
 		{ "--b--", "x", 300000, "", ERR_TOO_BIG },
-		{ "", "--b\r\n\r\n\r\n", 20000, "--b--", ERR_NONE },
-		{ "", "--b\r\n\r\n\r\n", 50000, "--b--", ERR_TOO_BIG },
+		/* nothing but work */
+		{ "", "--b\r\n\r\n\r\n", 100, "--b--", ERR_NONE },
+		{ "", "--b\r\n\r\n\r\n", 101, "--b--", ERR_BAD_REQUEST },
+		{ PART("\"data\""), "\r\n--bx", 1000, "\r\n--b--", ERR_NONE },
+		{ PART("\"data\""), "\r\n--bx", 1001, "\r\n--b--", ERR_BAD_REQUEST },
 	};
 
 	(void)state;

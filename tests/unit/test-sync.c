@@ -666,6 +666,49 @@ static void test_deck_name_clashes(void **state)
 	json_object_put(v);
 }
 
+static void send_tag(struct place *p, const char *tag, size_t times)
+{
+	struct buf body = BUF_INIT(BUF_UNBOUNDED);
+
+	buf_puts(&body, "{\"changes\":{\"models\":[],\"decks\":[[],[]],\"tags\":[\"");
+	for (size_t i = 0; i < times; i++)
+		buf_puts(&body, tag);
+	buf_puts(&body, "\"]}}");
+	place_start_sync(p, "t", 1);
+	assert_non_null(place_call(p, "t", "applyChanges", buf_str(&body)));
+	assert_non_null(place_call(p, "t", "finish", "{}"));
+	buf_release(&body);
+}
+
+/* An ancestor's spelling is taken over, but it is not looked for through a hundred thousand levels. */
+static void test_levels_of_tags(void **state)
+{
+	struct place *p = *state;
+
+	place_begin_account(p);
+	send_tag(p, "A", 1);
+	send_tag(p, "a::x", 1);
+	assert_string_equal(place_query(p, "SELECT count(*) FROM tags WHERE CAST(tag AS BLOB) = CAST('A::x' AS BLOB)"), "1");
+	send_tag(p, "a::", 100000);
+	assert_string_equal(place_query(p, "SELECT count(*) FROM tags WHERE CAST(substr(tag, 1, 4) AS BLOB) = CAST('a::a' AS BLOB)"), "1");
+}
+
+/* A user may have any number of things, but not all of them in the memory of a worker. */
+static void test_reply_too_large(void **state)
+{
+	struct place *p = *state;
+
+	place_begin_account(p);
+	for (const char *tag = "abc"; *tag; tag++)
+		send_tag(p, (char[]){ *tag, 0 }, (3 << 20) / 2);
+	place_start_sync(p, "k", 0);
+	assert_non_null(place_call(p, "k", "applyChanges", NO_CHANGES));
+	p->config.max_payload_megs = 1; /* which means 3 */
+	place_must_fail(p, "k", "applyChanges", NO_CHANGES, ERR_TOO_BIG);
+	place_start_sync(p, "k", 3);
+	assert_non_null(place_call(p, "k", "applyChanges", NO_CHANGES));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
@@ -692,6 +735,8 @@ int main(void)
 		T(test_long_chunks),
 		T(test_old_clients_get_250_rows),
 		T(test_tag_vectors),
+		T(test_levels_of_tags),
+		T(test_reply_too_large),
 		T(test_deck_name_clashes),
 	};
 
