@@ -14,7 +14,8 @@ from together import Group, reload
 
 STEPS = 60
 NAMES = ["A", "a", "B", "b", "A+", "C", "A::B", "a::b", "B::A", "C::C"]
-SEEDS = range(int(os.environ.get("SEEDS", "8")))
+FIRST = int(os.environ.get("SEED", "0"))
+SEEDS = range(FIRST, FIRST + int(os.environ.get("SEEDS", "8")))
 SECONDS = 2_000_000_000
 SKEW = 250  # clocks may be off by less than five minutes
 

@@ -16,9 +16,9 @@ import anki.collection  # noqa: F401  (anki's own modules need this one first)
 from referee.accounts import Account
 from referee.device import Device
 from referee.wire import Wire
-from served import Served
+from served import NIGHTLY_SEEDS, Served
 
-USERS = 40
+USERS = 40 + len(NIGHTLY_SEEDS)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ from pathlib import Path
 from running import TOP, Running, free_port
 
 BUILD = Path(os.environ.get("BUILD", TOP / "build"))
+# One by day; at night a tenth of what the random tests of collections get (tests/README.md).
+NIGHTLY_SEEDS = [int(os.environ.get("SEED", "6")) + n for n in range(1 + int(os.environ.get("SEEDS", "0")) // 10)]
 
 
 class Served:

@@ -15,7 +15,7 @@ import pytest
 from referee.device import Device
 from referee.proxy import Proxy
 from referee.wire import Wire
-from served import Served
+from served import NIGHTLY_SEEDS, Served
 
 
 def noise(size: int, seed: int) -> bytes:
@@ -63,9 +63,7 @@ def test_files_of_100_mib(server: Served, user: str, pair: tuple[Device, Device]
     server.check(user)
 
 
-# With some seeds (3, 13) a client keeps a file that it no longer has in its own list; with the official server, too.
-@pytest.mark.parametrize("seed", [0, 1, 2, 4, 5])
-def test_devices_change_the_same_files(server: Served, user: str, make_device: Callable[..., Device], seed: int) -> None:
+def change_the_same_files(make_device: Callable[..., Device], seed: int) -> list[Device]:
     rng = random.Random(seed)
     devices = [make_device(f"device {number}") for number in range(3)]
     names = [f"shared {number}" for number in range(6)]
@@ -79,7 +77,22 @@ def test_devices_change_the_same_files(server: Served, user: str, make_device: C
         for device in rng.sample(devices, rng.choice([1, 2, 3])):
             device.sync_media()
     settle(*devices)
-    assert_same(server, user, *devices)
+    return devices
+
+
+# With some seeds (3, 13) a client keeps a file that it no longer has in its own list; with the official server, too.
+@pytest.mark.parametrize("seed", [0, 1, 2, 4, 5])
+def test_devices_change_the_same_files(server: Served, user: str, make_device: Callable[..., Device], seed: int) -> None:
+    assert_same(server, user, *change_the_same_files(make_device, seed))
+
+
+# So at night only a device that has not seen any of it is asked.
+@pytest.mark.parametrize("seed", NIGHTLY_SEEDS)
+def test_a_new_device_has_the_same_files(server: Served, user: str, make_device: Callable[..., Device], seed: int) -> None:
+    change_the_same_files(make_device, seed)
+    new = make_device("new device")
+    new.sync_media()
+    assert_same(server, user, new)
 
 
 def test_devices_sync_at_the_same_time(server: Served, user: str, make_device: Callable[..., Device]) -> None:
