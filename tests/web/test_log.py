@@ -1,4 +1,5 @@
 """What the log of the whole server says about logins and syncs, and `ankisync-admin session` beside a running server."""
+import http.client
 import json
 import os
 import subprocess
@@ -76,3 +77,32 @@ def test_a_sync_and_a_revoked_key(server):
     assert user.ask("/sync/finish").status == 403
     assert user.meta().status == 403
     assert json.loads(admin(server, "session", "list", "--json", "renamed"))[0]["keys"] == []
+
+
+def form(server, method, payload, **parts):
+    """As clients before 2023 ask: nothing tells who they are, except `meta`."""
+    body = "".join(f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+                   for name, value in {"c": "0", **parts, "data": json.dumps(payload)}.items()) + "--x--\r\n"
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("POST", f"/sync/{method}", body.encode(), {"Content-Type": "multipart/form-data; boundary=x"})
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    return answer.status, text
+
+
+def test_old_clients_have_a_name(server):
+    cv = "ankidesktop,2.1.26 (70784154),lin:debian:12"
+    status, text = form(server, "hostKey", {"u": "u1", "p": "p1"})
+    assert status == 200
+    parts = {"k": json.loads(text)["key"], "s": "abcde"}
+    assert form(server, "meta", {"v": 10, "cv": cv}, **parts)[0] == 200
+    assert form(server, "start", {"minUsn": 0, "lnewer": True}, **parts)[0] == 200
+    assert form(server, "finish", {}, **parts)[0] == 200
+    assert form(server, "chunk", {}, **parts)[0] == 409
+    lines = server.lines()[-2:]
+    if server.json:
+        assert [(x["event"], x["user"], x["client"]) for x in map(json.loads, lines)] == [("sync", "u1", cv), ("failed", "u1", cv)]
+    else:
+        assert all(f' user=u1 from=127.0.0.1 client="{cv}" ' in line for line in lines)
+    assert json.loads(admin(server, "session", "list", "u1", "--json"))[0]["keys"][0]["client"] == cv
