@@ -23,7 +23,7 @@ from pathlib import Path
 import anki.collection  # noqa: F401  (anki's own modules need this one first)
 from referee.accounts import Account
 from referee.device import Device
-from running import until
+from running import health, until
 from served import BUILD, Served
 
 LIBRARY = BUILD / "tests" / "faults" / "preload.so"
@@ -38,7 +38,7 @@ class Head(ctypes.Structure):
 
     _fields_ = [
         *((name, ctypes.c_int32) for name in ("mode", "error", "kind", "sticky")),
-        *((name, ctypes.c_uint64) for name in ("at", "count", "fired", "child_from", "child_to")),
+        *((name, ctypes.c_uint64) for name in ("at", "count", "fired")),
         ("clock_ms", ctypes.c_int64),
         *((name, ctypes.c_int32) for name in ("worker", "child", "kill_wanted", "quiet")),
         ("fired_what", ctypes.c_char * 200),
@@ -66,7 +66,7 @@ class Control:
     def armed(self, mode: int, at: int, *, error: int = 0, sticky: bool = False) -> Iterator[Head]:
         """From now on calls are counted, and the one with this number meets its fault."""
         head = self.head
-        head.count = head.fired = head.child_from = head.child_to = head.kill_wanted = 0
+        head.count = head.fired = head.kill_wanted = 0
         head.kind, head.error, head.sticky, head.fired_what = CHANGES, error, sticky, b""
         head.at, head.mode = at, mode
         done = threading.Event()
@@ -139,6 +139,10 @@ class Faulty(Served):
             )
         accounts.close()
         return Copied(self.url, name, "p1", uid, f"{uid}.{key.split('.')[1]}")
+
+    def settle(self) -> None:
+        """Until the worker has nothing more to do, what comes after an answer included; a dead one has a successor then."""
+        until(lambda: health(self.port) == 200, "a worker")
 
     def home_at(self, user: Copied) -> Path:
         return self.base / "users" / user.uid[:2] / user.uid

@@ -128,13 +128,9 @@ static int next_call(enum shim_kind kind, const char *what, const char *path, bo
 		errno = EINTR;
 		return n % 3 == shim->at % 3 ? -1 : 1;
 	}
-	if ((int)kind != shim->kind || shim->mode == SHIM_SLOW)
+	if ((int)kind != shim->kind || shim->mode == SHIM_SLOW || (shim->mode == SHIM_KILL_CHILD && !in_child))
 		return 0;
 	n = __atomic_add_fetch(&shim->count, 1, __ATOMIC_SEQ_CST);
-	if (in_child) {
-		shim->child_from = shim->child_from ? shim->child_from : n;
-		shim->child_to = n;
-	}
 	now = n == shim->at || (shim->sticky && shim->at && n > shim->at);
 	if (!now || shim->mode == SHIM_COUNT)
 		return 0;
@@ -145,12 +141,9 @@ static int next_call(enum shim_kind kind, const char *what, const char *path, bo
 	}
 	switch (shim->mode) {
 	case SHIM_KILL:
+	case SHIM_KILL_CHILD:
 		die();
 		break;
-	case SHIM_KILL_CHILD:
-		if (in_child)
-			die();
-		return 0;
 	case SHIM_SHORT:
 		if (is_io && n == shim->at)
 			return 1;

@@ -21,7 +21,7 @@ enum shim_mode {
 	SHIM_OFF,
 	SHIM_COUNT,
 	SHIM_KILL,       /* SIGKILL for the worker before call `at`, also when the importing child makes it */
-	SHIM_KILL_CHILD, /* the importing child alone */
+	SHIM_KILL_CHILD, /* the importing child alone, before its call `at`: only those count */
 	SHIM_FAIL,       /* call `at` fails with `error` and does nothing */
 	SHIM_SHORT,      /* if call `at` is a write: half of it is written, what follows fails as `sticky` says */
 	SHIM_SLOW,       /* no fault: reads and writes do a half of their work, and some are interrupted (EINTR) first */
@@ -54,13 +54,12 @@ struct shim {
 	/* server.py has a copy of these. */
 	int32_t mode, error, kind, sticky;
 	uint64_t at, count, fired;
-	uint64_t child_from, child_to; /* which of them the importing child made */
-	int64_t clock_ms;              /* the worker's clock is ahead by so much */
-	int32_t worker, child;         /* process ids */
-	int32_t kill_wanted;           /* by the child, of the worker or of itself, as `mode` says: it waits for it */
-	int32_t quiet;                 /* /proc/meminfo says that nobody writes (storage/contents.c) */
+	int64_t clock_ms;      /* the worker's clock is ahead by so much */
+	int32_t worker, child; /* process ids */
+	int32_t kill_wanted;   /* by the child, of the worker or of itself, as `mode` says: it waits for it */
+	int32_t quiet;         /* /proc/meminfo says that nobody writes (storage/contents.c) */
 	char fired_what[200];
-	char root[200];                /* only this folder and what lies below is counted */
+	char root[200];        /* only this folder and what lies below is counted */
 	/* Up to here. */
 	bool paused;       /* calls of the client itself do not count */
 	uint64_t random;   /* state of getrandom() in the worker; 0: the real one */
