@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 import threading
 import time
@@ -102,6 +103,28 @@ def test_web_server_starts_anew_while_a_client_syncs(kind, how, tmp_path):
             done = client.synced
             until(lambda: client.synced > done or not client.is_alive())
         assert all(isinstance(e, (NetworkError, SyncError)) for e in client.failed), client.failed
+    finally:
+        server.stop()
+
+
+def test_data_that_is_replaced_is_found_again(tmp_path):
+    """Another folder under the same name (a backup, a disk that is mounted anew) is out of reach of workers that run: they leave."""
+    server = Served("lighttpd", program="tests/web/short-lived", NUSERS="1")
+    try:
+        client = Client(server, 1, tmp_path)
+        shutil.copytree(server.base, server.folder / "copy", ignore=shutil.ignore_patterns("run"))
+        server.base.rename(server.folder / "old")
+        (server.folder / "copy").rename(server.base)
+
+        def syncs():
+            with contextlib.suppress(NetworkError, SyncError):
+                client.device.sync()
+                return True
+
+        until(syncs)
+        client.device.add_note("more")
+        until(syncs)
+        client.device.close()
     finally:
         server.stop()
 

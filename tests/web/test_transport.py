@@ -390,6 +390,20 @@ def test_nothing_secret_in_the_log():
     assert not any(word in log for word in ("pass-word", "sec-ret", "ses-sion"))
 
 
+@pytest.mark.skipif(not os.environ.get("NIGHT"), reason="takes half a minute (NIGHT=1)")
+def test_head_that_stalls_is_dropped():
+    """Half a head on the socket of a single worker; it is free again after 30 seconds."""
+    s = servers.Server("lighttpd", workers=1)
+    try:
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(s.folder / "fcgi.sock"))
+            peer.sendall(b"\1\1\0\1\0\10\0\0")
+            with Connection(s.port, timeout=100) as c:
+                assert c.ask("/sync/echo", b"1").data == b"1"
+    finally:
+        s.stop()
+
+
 @pytest.mark.skipif("build-san" in str(servers.BUILD), reason="the quarantine of the sanitizer is no measure")
 def test_worker_that_grew_leaves_after_30_seconds():
     s = servers.Server("lighttpd", workers=2)
