@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-enum kind { NUMBER, BOOL, WORD, FOLDER, LOG_TARGET };
+enum kind { NUMBER, BOOL, TEXT, WORD, FOLDER, LOG_TARGET };
 
 struct key {
 	const char *name;
@@ -33,6 +33,7 @@ static const struct key keys[] = {
 	{ "ZSTD_LEVEL", NUMBER, AT(zstd_level), "3", -7, 19 },
 	{ "SHARED", BOOL, AT(shared_storage), "no" },
 	{ "JOURNAL", WORD, AT(journal), "wal", .words = " wal rollback " },
+	{ "WEB_USERS", TEXT, AT(web_users), "" },
 	{ "LOGIN_THROTTLE", BOOL, AT(login_throttle), "yes" },
 	{ "LOG", LOG_TARGET, AT(log_target), "stderr" },
 	{ "LOG_FORMAT", WORD, AT(log_format), "text", .words = " text json " },
@@ -82,6 +83,8 @@ static int set_text(const struct key *k, char **out, const char *value, struct e
 	char padded[64];
 
 	switch (k->kind) {
+	case TEXT:
+		break;
 	case WORD:
 		snprintf(padded, sizeof padded, " %s ", value);
 		if (strchr(value, ' ') || !strstr(k->words, padded))
@@ -257,6 +260,7 @@ void config_release(struct config *c)
 {
 	free(c->sync_base);
 	free(c->journal);
+	free(c->web_users);
 	free(c->log_target);
 	free(c->log_format);
 	free(c->log_level);
@@ -267,6 +271,7 @@ void config_print(const struct config *c, struct buf *out)
 {
 	for (size_t i = 0; i < KEYS; i++) {
 		const void *at = (const char *)c + keys[i].offset;
+		const char *text;
 
 		switch (keys[i].kind) {
 		case NUMBER:
@@ -276,7 +281,8 @@ void config_print(const struct config *c, struct buf *out)
 			buf_printf(out, "%s = %s\n", keys[i].name, *(const bool *)at ? "yes" : "no");
 			break;
 		default:
-			buf_printf(out, "%s = %s\n", keys[i].name, *(char *const *)at);
+			text = *(char *const *)at;
+			buf_printf(out, "%s =%s%s\n", keys[i].name, *text ? " " : "", text);
 		}
 	}
 }

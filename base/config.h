@@ -23,6 +23,7 @@ struct config {
 	int64_t zstd_level;          /* ZSTD_LEVEL of replies: 3 */
 	bool shared_storage;         /* SHARED: several machines on one folder: nothing is cached (design.md §4) */
 	char *journal;               /* JOURNAL: "wal" or "rollback" */
+	char *web_users;             /* WEB_USERS: who may talk to the workers' socket; "": whom its mode lets in */
 	bool login_throttle;         /* LOGIN_THROTTLE: yes */
 	char *log_target;            /* LOG: stderr */
 	char *log_format;            /* LOG_FORMAT: text */

@@ -66,7 +66,7 @@ write_settings() {
 	local key
 	while read -r key; do
 		[ -z "${!key+set}" ] || printf '%s = %s\n' "$key" "${!key}"
-	done < <(sed -n 's/^#\([A-Z_]*\) = .*/\1/p' "$top/deploy/ankisync.conf") >"$1"
+	done < <(sed -n 's/^#\([A-Z_]*\) =.*/\1/p' "$top/deploy/ankisync.conf") >"$1"
 }
 
 # Sleeps without a process.

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "base/reach.h"
+#include "fcgi/peers.h"
 
 /* Would a worker be able to make it? It makes missing parents, too. */
 static int check_parent(const char *path)
@@ -133,6 +134,17 @@ static int check_log(const char *target)
 	return 0;
 }
 
+static int check_web_users(const char *names)
+{
+	struct peers peers;
+	struct err e = ERR_INIT;
+
+	if (peers_load(&peers, names, &e) == 0)
+		return 0;
+	printf("problem: %s\n", e.msg);
+	return 1;
+}
+
 int check_all(const struct config *c)
 {
 	struct buf settings = BUF_INIT(BUF_UNBOUNDED);
@@ -141,7 +153,8 @@ int check_all(const struct config *c)
 	config_print(c, &settings);
 	fputs(buf_str(&settings), stdout);
 	buf_release(&settings);
-	problems = check_folder(c->sync_base) + check_accounts(c->sync_base) + check_log(c->log_target);
+	problems = check_folder(c->sync_base) + check_accounts(c->sync_base) + check_log(c->log_target) +
+		   check_web_users(c->web_users);
 	if (geteuid() == 0)
 		printf("warning: this is root; workers need no rights but on %s\n", c->sync_base);
 	if (problems == 0)

@@ -7,6 +7,7 @@ fcgi_libworker_a_SOURCES = \
 	fcgi/header.c fcgi/header.h \
 	fcgi/multipart.c fcgi/multipart.h \
 	fcgi/page.c fcgi/page.h \
+	fcgi/peers.c fcgi/peers.h \
 	fcgi/records.c fcgi/records.h \
 	fcgi/reply.c fcgi/reply.h \
 	fcgi/request.c fcgi/request.h \

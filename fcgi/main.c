@@ -95,7 +95,7 @@ static int run(const struct config *c)
 	if (rc != 0)
 		log_line(LOG_LEVEL_ERROR, "worker: %s", e.msg);
 	server_close(&server);
-	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return rc == 0 ? EXIT_SUCCESS : e.kind == ERR_BAD_REQUEST ? EXIT_CONFIG : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)

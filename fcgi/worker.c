@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "fcgi/confine.h"
+#include "fcgi/peers.h"
 #include "fcgi/records.h"
 #include "fcgi/request.h"
 #include "fcgi/serve.h"
@@ -169,6 +170,7 @@ enum { KEPT_MAX = 16 };
 
 struct pool {
 	int ep;
+	bool shut; /* takes no new connection */
 	FCGX_Request slots[KEPT_MAX + 1];
 };
 
@@ -182,6 +184,7 @@ static int pool_open(struct pool *p, struct err *e)
 	int flags = fcntl(LISTEN_FD, F_GETFL);
 
 	p->ep = -1;
+	p->shut = false;
 	for (size_t i = 0; i <= KEPT_MAX; i++)
 		FCGX_InitRequest(&p->slots[i], LISTEN_FD, FCGI_FAIL_ACCEPT_ON_INTR);
 	if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) != 0)
@@ -195,7 +198,7 @@ static int pool_open(struct pool *p, struct err *e)
 }
 
 /* Whoever connects from now on reaches another worker, or is told that this one is gone (mod_fcgid has a socket for each). */
-static void stop_listening(void)
+static void pool_shut(struct pool *p)
 {
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -203,11 +206,12 @@ static void stop_listening(void)
 		dup2(nothing, LISTEN_FD);
 		close(nothing);
 	}
+	p->shut = true;
 }
 
 static void pool_close(struct pool *p)
 {
-	stop_listening();
+	pool_shut(p);
 	for (size_t i = 0; i <= KEPT_MAX; i++)
 		FCGX_Free(&p->slots[i], 1);
 	if (p->ep >= 0)
@@ -257,7 +261,7 @@ static void set_alarm(int seconds)
 }
 
 /* 1 a request, 0 none after all, -1 this socket will never give one. */
-static int accept_request(FCGX_Request *fcgx, struct err *e)
+static int accept_request(FCGX_Request *fcgx, const struct peers *peers, struct err *e)
 {
 	struct timeval stall = { STALL_S, 0 };
 	int rc;
@@ -268,7 +272,8 @@ static int accept_request(FCGX_Request *fcgx, struct err *e)
 	set_alarm(0);
 	switch (-rc) {
 	case 0:
-		if (FCGX_GetError(fcgx->in)) { /* libfcgi takes a head that breaks off for a short one */
+		/* libfcgi takes a head that breaks off for a short one. */
+		if (FCGX_GetError(fcgx->in) || !peers_allow(peers, fcgx->ipcFd)) {
 			FCGX_Free(fcgx, 1);
 			return 0;
 		}
@@ -350,7 +355,7 @@ static void serve_request(struct server *s, struct pool *p, struct life *life, F
 	read_rest(fcgx, &body);
 	/* The web server may send the next request as soon as it has the end of this reply. */
 	if (life_over(life))
-		stop_listening();
+		pool_shut(p);
 	FCGX_Finish_r(fcgx);
 	if (!body.ended) /* the rest of the body would be taken for the next request */
 		FCGX_Free(fcgx, 1);
@@ -359,6 +364,7 @@ static void serve_request(struct server *s, struct pool *p, struct life *life, F
 
 int worker_run(struct server *s, struct err *e)
 {
+	struct peers peers;
 	struct pool pool;
 	struct life life;
 	sigset_t waiting;
@@ -368,18 +374,24 @@ int worker_run(struct server *s, struct err *e)
 		return err_set(e, ERR_INTERNAL, "libfcgi does not start");
 	set_signals(&waiting); /* after FCGX_Init, which has handlers of its own */
 	life_begin(&life);
-	if (pool_open(&pool, e) != 0)
+	if (pool_open(&pool, e) != 0 || peers_load(&peers, s->config->web_users, e) != 0)
 		got = -1;
 	else
 		confine(s);
 	while (got >= 0) {
 		FCGX_Request *fcgx;
+		bool leaving;
 
 		hear_signals(&waiting);
-		if (life_over(&life))
+		/*
+		 * The next connection may be waiting already, and for nobody else. So the end comes within a request, and between
+		 * two of them only when nobody has asked for a while, or by a signal.
+		 */
+		leaving = pool.shut || asked_to_end || (rests && life_over(&life));
+		fcgx = pool.shut ? NULL : pool_wait(&pool, leaving ? 0 : rests < RESTS || life.due ? REST_MS : -1, &waiting);
+		if (leaving && !fcgx)
 			break;
-		fcgx = pool_wait(&pool, rests < RESTS || life.due ? REST_MS : -1, &waiting);
-		got = fcgx ? accept_request(fcgx, e) : 0;
+		got = fcgx ? accept_request(fcgx, &peers, e) : 0;
 		if (got > 0)
 			serve_request(s, &pool, &life, fcgx);
 		rests = got > 0 ? 0 : rests + 1;

@@ -48,6 +48,8 @@ def test_check_finds_bad_settings(base, tmp_path):
     assert run("-c", conf, "--check") == (78, f"ankisync.fcgi: {conf}, line 2: unknown key WORKER; all keys: ankisync.conf(5)\n")
     status, text = run("--check", SYNC_BASE="relative")
     assert status == 78 and "absolute" in text
+    status, text = run("--check", SYNC_BASE=str(base), WEB_USERS="root nosuchuser")
+    assert status == 1 and "no user nosuchuser" in text
     status, text = run("-c", tmp_path / "absent", "--check")
     assert status == 78 and "absent" in text
 

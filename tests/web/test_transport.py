@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -253,6 +254,37 @@ def test_worker_is_confined(server):
                 can[name] = 0
     assert can.pop("write") == can.pop("itself") == 1
     assert not any(can.values()), can
+
+
+# A FastCGI client by hand: GET /health, and what comes back.
+PEER = """
+import socket, struct, sys
+def record(kind, data):
+    return struct.pack(">BBHHBB", 1, kind, 1, len(data), 0, 0) + data
+def pair(name, value):
+    return bytes([len(name), len(value)]) + name + value
+with socket.socket(socket.AF_UNIX) as s:
+    s.connect(sys.argv[1])
+    params = pair(b"REQUEST_METHOD", b"GET") + pair(b"SCRIPT_NAME", b"/health")
+    s.sendall(record(1, struct.pack(">HB5x", 1, 0)) + record(4, params) + record(4, b"") + record(5, b""))
+    print("answer" if b"200" in s.recv(1000) else "nothing")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize("web_users,answer", [("", "answer"), ("nobody 33", "answer"), ("www-data", "nothing")])
+def test_who_may_talk_to_the_workers(web_users, answer):
+    """A socket that is open to everybody; its web server, and nobody else, if the settings say so."""
+    s = servers.Server("lighttpd", workers=1, WEB_USERS=web_users)
+    try:
+        s.folder.chmod(0o711)
+        command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "/usr/bin/python3", "-c", PEER, s.folder / "fcgi.sock"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.stdout.strip() == answer, done.stderr
+        assert ask(s.port, "/sync/echo", b"1").data == b"1"
+        assert ("may not talk to the workers" in s.read_log()) == (answer == "nothing")
+    finally:
+        s.stop()
 
 
 # --- many at once ---
