@@ -651,9 +651,9 @@ static const char *in_row(struct place *p, const char *name)
 
 	assert_int_equal(home_lock(p->home, &p->e), 0);
 	assert_int_equal(media_find(index_of(p, p->home), slice_of(name), &row, &p->e), 1);
-	home_unlock(p->home);
 	memcpy(text, row.data.len ? row.data.p : "", row.data.len);
 	text[row.data.len] = 0;
+	home_unlock(p->home);
 	return text;
 }
 
