@@ -130,6 +130,25 @@ static void put_escaped(struct buf *b, struct slice s)
 	}
 }
 
+/* As a JSON string: in there controls of C0 are escaped by themselves, DEL and those of C1 need not be, but here are. */
+static void put_json(struct buf *b, struct slice s)
+{
+	struct buf quoted = BUF_INIT(BUF_UNBOUNDED);
+
+	json_put_str(&quoted, s);
+	for (size_t i = 0; i < quoted.len; i++) {
+		unsigned char c = (unsigned char)quoted.data[i], next = (unsigned char)quoted.data[i + 1]; /* at its end: the NUL */
+
+		if (c == 0x7f)
+			buf_puts(b, "\\u007f");
+		else if (c == 0xc2 && next < 0xa0)
+			buf_printf(b, "\\u00%02x", (unsigned)quoted.data[++i] & 0xff);
+		else
+			buf_putc(b, (char)c);
+	}
+	buf_release(&quoted);
+}
+
 /* `s` cut to a length that lines can bear, not within a character. */
 static struct slice cut(struct slice s)
 {
@@ -177,7 +196,7 @@ static void put_message(struct buf *b, struct slice text)
 {
 	if (state.json) {
 		json_put_key(b, "msg");
-		json_put_str(b, cut(text));
+		put_json(b, cut(text));
 	} else {
 		put_escaped(b, cut(text));
 	}
@@ -257,7 +276,7 @@ void log_put(const char *key, struct slice value)
 	value = cut(value);
 	if (state.json) {
 		json_put_key(b, key);
-		json_put_str(b, value);
+		put_json(b, value);
 		return;
 	}
 	buf_printf(b, " %s=", key);

@@ -152,11 +152,11 @@ static void test_nobody_forges_a_line(void **state)
 	assert_string_equal(logged(), "2025-06-01T12:00:00.042Z info [1] x c=\"a\\nb\\\"\\\\\\x1b[1m\\xff\\x9b \xc3\xa9=\"\n"
 				      "2025-06-01T12:00:00.042Z info [1] a\\n2025 b\n");
 	open_log("json", LOG_LEVEL_INFO);
-	log_event(LOG_LEVEL_INFO, "x", "c", "a\n\"\xff", NULL);
+	log_event(LOG_LEVEL_INFO, "x", "c", "a\n\"\xff\x7f\xc2\x9b\xc2\xa0", NULL);
 	log_line(LOG_LEVEL_INFO, "%s", "a\n");
 	assert_string_equal(logged(),
 			    "{\"time\":\"2025-06-01T12:00:00.042Z\",\"level\":\"info\",\"pid\":1,\"event\":\"x\","
-			    "\"c\":\"a\\n\\\"\xef\xbf\xbd\"}\n"
+			    "\"c\":\"a\\n\\\"\xef\xbf\xbd\\u007f\\u009b\xc2\xa0\"}\n"
 			    "{\"time\":\"2025-06-01T12:00:00.042Z\",\"level\":\"info\",\"pid\":1,\"msg\":\"a\\n\"}\n");
 }
 
