@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <sys/uio.h>
 
-enum { VERSION_1 = 1, TYPE_STDOUT = 6, CONTENT_MAX = 65528 /* no padding needed */ };
+enum { VERSION_1 = 1, TYPE_END_REQUEST = 3, TYPE_STDOUT = 6, CONTENT_MAX = 65528 /* no padding needed */ };
 
-static void put_head(char head[RECORD_HEAD_BYTES], int request_id, size_t n)
+static void put_head(char head[RECORD_HEAD_BYTES], char type, int request_id, size_t n)
 {
 	head[0] = VERSION_1;
-	head[1] = TYPE_STDOUT;
+	head[1] = type;
 	head[2] = (char)(request_id >> 8);
 	head[3] = (char)request_id;
 	head[4] = (char)(n >> 8);
@@ -47,8 +47,25 @@ int record_sink_flush(struct record_sink *s, struct err *e)
 
 	if (s->gathered == 0)
 		return 0;
-	put_head(s->gather, s->request_id, s->gathered);
+	put_head(s->gather, TYPE_STDOUT, s->request_id, s->gathered);
 	s->gathered = 0;
+	return write_all(s, &v, 1, e);
+}
+
+int record_sink_end(struct record_sink *s, struct err *e)
+{
+	char *end = s->gather;
+	struct iovec v = { s->gather, 0 };
+
+	if (s->gathered) {
+		put_head(end, TYPE_STDOUT, s->request_id, s->gathered);
+		end += RECORD_HEAD_BYTES + s->gathered;
+	}
+	s->gathered = 0;
+	put_head(end, TYPE_STDOUT, s->request_id, 0);
+	put_head(end + RECORD_HEAD_BYTES, TYPE_END_REQUEST, s->request_id, RECORD_HEAD_BYTES);
+	memset(end + 2 * RECORD_HEAD_BYTES, 0, RECORD_HEAD_BYTES); /* "complete", and an exit status of 0 */
+	v.iov_len = (size_t)(end + RECORD_END_BYTES - s->gather);
 	return write_all(s, &v, 1, e);
 }
 
@@ -61,7 +78,7 @@ static int write_large(struct record_sink *s, const char *p, size_t n, struct er
 		size_t part = n < CONTENT_MAX ? n : CONTENT_MAX;
 		struct iovec v[] = { { head, sizeof head }, { (void *)(uintptr_t)p, part } };
 
-		put_head(head, s->request_id, part);
+		put_head(head, TYPE_STDOUT, s->request_id, part);
 		if (write_all(s, v, 2, e) != 0)
 			return -1;
 		p += part;
