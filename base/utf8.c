@@ -55,12 +55,15 @@ size_t utf8_bad_part(const char *p, size_t n)
 
 bool utf8_valid(struct slice s)
 {
-	for (size_t i = 0; i < s.len;) {
-		size_t n = (unsigned char)s.p[i] < 0x80 ? 1 : utf8_sequence(s.p + i, s.len - i);
+	for (size_t i = 0, n; i < s.len; i += n) {
+		uint64_t eight;
 
+		n = 8;
+		if (s.len - i >= n && (memcpy(&eight, s.p + i, n), (eight & 0x8080808080808080u) == 0))
+			continue;
+		n = (unsigned char)s.p[i] < 0x80 ? 1 : utf8_sequence(s.p + i, s.len - i);
 		if (!n)
 			return false;
-		i += n;
 	}
 	return true;
 }
@@ -115,4 +118,10 @@ void utf8_put(struct buf *b, uint32_t code)
 	char bytes[4];
 
 	buf_put(b, bytes, utf8_encode(code, bytes));
+}
+
+void utf8_put_lossy(struct buf *b, struct slice s)
+{
+	for (size_t at = 0, used; at < s.len; at += used)
+		utf8_put(b, utf8_decode(s.p + at, s.len - at, &used));
 }

@@ -19,5 +19,7 @@ uint32_t utf8_decode(const char *p, size_t n, size_t *used);
 size_t utf8_encode(uint32_t code, char *out);
 /* Append one. */
 void utf8_put(struct buf *b, uint32_t code);
+/* Append a text, with U+FFFD for each invalid part. */
+void utf8_put_lossy(struct buf *b, struct slice s);
 
 #endif

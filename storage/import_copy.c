@@ -11,7 +11,9 @@
 
 #include <assert.h>
 
-enum rule_kind { RULE_INT, RULE_USN, RULE_TEXT, RULE_BLOB, RULE_BLOB_OR_NULL, RULE_SORT_FIELD };
+#include "base/utf8.h"
+
+enum rule_kind { RULE_INT, RULE_USN, RULE_TEXT, RULE_UTF8, RULE_BLOB, RULE_BLOB_OR_NULL, RULE_SORT_FIELD };
 struct rule {
 	enum rule_kind kind;
 	int64_t lo, hi;
@@ -24,6 +26,7 @@ struct rule {
 #define R_U8 { RULE_INT, 0, UINT8_MAX }
 #define R_USN { RULE_USN, 0, 0 }
 #define R_TEXT { RULE_TEXT, 0, 0 }
+#define R_UTF8 { RULE_UTF8, 0, 0 }
 #define R_BLOB { RULE_BLOB, 0, 0 }
 
 /* The same in SQL, for rows that are not plain. */
@@ -35,6 +38,7 @@ struct rule {
 #define M_U8(column) CLAMP(column, "0", "255")
 #define M_USN "CASE WHEN typeof(usn) = 'integer' AND usn BETWEEN 0 AND ?1 THEN usn ELSE ?1 END"
 #define M_TEXT(column) "coalesce(CAST(" column " AS text), '')"
+#define M_UTF8(column) "valid_text(" M_TEXT(column) ")"
 #define M_BLOB(column) "coalesce(CAST(" column " AS blob), x'')"
 
 enum { MAX_COLUMNS = 18, PLAIN_FUNCTION_ARGS = 18 };
@@ -107,11 +111,11 @@ static const struct table_copy copies[] = {
 	  COPY("graves", "INSERT OR IGNORE", "oid, type, usn", "?1, ?2, ?3", "oid, type, usn", "oid, type, " M_USN,
 	       " AND typeof(oid) = 'integer' AND type IN (0, 1, 2)") },
 	{ FOREIGN_NOTES, 11, 18, true, false, "plain_notes",
-	  RULES(R_ANY_INT, R_TEXT, R_ANY_INT, R_ANY_INT, R_USN, R_TEXT, R_TEXT, { RULE_SORT_FIELD }, R_U32, R_U32, R_TEXT),
+	  RULES(R_ANY_INT, R_UTF8, R_ANY_INT, R_ANY_INT, R_USN, R_UTF8, R_UTF8, { RULE_SORT_FIELD }, R_U32, R_U32, R_UTF8),
 	  COPY("notes", "INSERT", NOTE_COLUMNS, "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11", NOTE_COLUMNS,
-	       "id, " M_TEXT("guid") ", " M_ANY_INT("mid") ", " M_ANY_INT("mod") ", " M_USN ", " M_TEXT("tags") ", "
-	       M_TEXT("flds") ", CASE WHEN typeof(sfld) IN ('integer', 'real') THEN sfld ELSE " M_TEXT("sfld") " END, "
-	       M_U32("csum") ", " M_U32("flags") ", " M_TEXT("data"), "") },
+	       "id, " M_UTF8("guid") ", " M_ANY_INT("mid") ", " M_ANY_INT("mod") ", " M_USN ", " M_UTF8("tags") ", "
+	       "valid_fields(id, " M_TEXT("flds") "), CASE WHEN typeof(sfld) IN ('integer', 'real') THEN sfld ELSE "
+	       M_UTF8("sfld") " END, " M_U32("csum") ", " M_U32("flags") ", " M_UTF8("data"), "") },
 	{ FOREIGN_CARDS, 11, 18, true, false, "plain_cards",
 	  RULES(R_ANY_INT, R_ANY_INT, R_ANY_INT, R_U16, R_ANY_INT, R_USN, { RULE_INT, 0, 3 }, { RULE_INT, -3, 4 }, R_I32, R_U32,
 		R_U16, R_U32, R_U32, R_U32, R_I32, R_ANY_INT, R_U8, R_TEXT),
@@ -137,6 +141,13 @@ struct plain_context {
 	struct import_copy *copy;
 };
 
+static struct slice text_of(sqlite3_value *v)
+{
+	const char *p = (const char *)sqlite3_value_text(v);
+	int n = sqlite3_value_bytes(v);
+
+	return p ? (struct slice){ p, (size_t)n } : SLICE("");
+}
 
 static bool is_plain(const struct rule *r, sqlite3_value *v, int64_t usn_max)
 {
@@ -156,12 +167,14 @@ static bool is_plain(const struct rule *r, sqlite3_value *v, int64_t usn_max)
 		return n >= 0 && n <= usn_max;
 	case RULE_TEXT:
 		return type == SQLITE_TEXT;
+	case RULE_UTF8:
+		return type == SQLITE_TEXT && utf8_valid(text_of(v));
 	case RULE_BLOB:
 		return type == SQLITE_BLOB;
 	case RULE_BLOB_OR_NULL:
 		return type == SQLITE_BLOB || type == SQLITE_NULL;
 	case RULE_SORT_FIELD:
-		return type != SQLITE_BLOB && type != SQLITE_NULL;
+		return type == SQLITE_TEXT ? utf8_valid(text_of(v)) : type != SQLITE_BLOB && type != SQLITE_NULL;
 	}
 	return false;
 }
@@ -177,16 +190,57 @@ static void plain_function(sqlite3_context *ctx, int n, sqlite3_value **values)
 	sqlite3_result_int(ctx, plain);
 }
 
+static bool result_valid(sqlite3_context *ctx, sqlite3_value *v)
+{
+	struct buf valid = BUF_INIT(BUF_UNBOUNDED);
+	struct slice text = text_of(v);
+
+	if (utf8_valid(text)) {
+		sqlite3_result_value(ctx, v);
+		return true;
+	}
+	utf8_put_lossy(&valid, text);
+	sqlite3_result_text64(ctx, buf_str(&valid), valid.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+	buf_release(&valid);
+	return false;
+}
+
+/*
+ * What no client can read as text, with U+FFFD in place of the bytes that are none: what Check Database makes of it, and all
+ * that the wire could carry.
+ */
+static void valid_text(sqlite3_context *ctx, int n, sqlite3_value **values)
+{
+	(void)n;
+	result_valid(ctx, values[0]);
+}
+
+/* The same for a note's fields: what is computed from them has to be computed anew. */
+static void valid_fields(sqlite3_context *ctx, int n, sqlite3_value **values)
+{
+	struct import_copy *c = sqlite3_user_data(ctx);
+
+	(void)n;
+	if (result_valid(ctx, values[1]))
+		return;
+	if ((c->n_changed & (c->n_changed - 1)) == 0) /* at powers of two */
+		c->changed_notes = xrealloc(c->changed_notes, (c->n_changed ? 2 * c->n_changed : 1) * sizeof *c->changed_notes);
+	c->changed_notes[c->n_changed++] = sqlite3_value_int64(values[0]);
+}
+
 static int add_functions(struct import_copy *c, sqlite3 *db)
 {
+	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
+
+	if (sqlite3_create_function(db, "valid_text", 1, flags, NULL, valid_text, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_create_function(db, "valid_fields", 2, SQLITE_UTF8 | SQLITE_DIRECTONLY, c, valid_fields, NULL, NULL) != SQLITE_OK)
+		return -1;
 	sqlite3_limit(db, SQLITE_LIMIT_FUNCTION_ARG, PLAIN_FUNCTION_ARGS);
 	for (const struct table_copy *t = copies; t < copies_end; t++) {
 		struct plain_context *p = xmalloc(sizeof *p);
 
 		*p = (struct plain_context){ t->rules, c };
-		if (sqlite3_create_function_v2(db, t->function, t->n_rules,
-					       SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, p, plain_function, NULL,
-					       NULL, free) != SQLITE_OK)
+		if (sqlite3_create_function_v2(db, t->function, t->n_rules, flags, p, plain_function, NULL, NULL, free) != SQLITE_OK)
 			return -1;
 	}
 	return 0;
@@ -296,4 +350,10 @@ int import_copy_tables(struct import_copy *c, bool large, struct err *e)
 		if (t->large == large && c->from->version >= t->from && c->from->version <= t->to && copy_table(c, t, e) != 0)
 			return -1;
 	return 0;
+}
+
+void import_copy_release(struct import_copy *c)
+{
+	free(c->changed_notes);
+	c->changed_notes = NULL;
 }

@@ -18,6 +18,8 @@ struct import_copy {
 	int64_t usn_max;  /* rows with other usns than 0..usn_max get this one */
 	int64_t mended;   /* rows in which something was changed */
 	int64_t seen[2];  /* of the table at hand: plain rows, and others */
+	int64_t *changed_notes; /* of these, notes whose fields are others now */
+	size_t n_changed;
 };
 
 /* Attach, register what the copying statements need. 0 or -1. `c` must stay where it is. */
@@ -28,5 +30,6 @@ int import_copy_init(struct import_copy *c, struct foreign *from, struct sql *to
  * Two rows of one id are ERR_DAMAGED, like everything that SQLite cannot read.
  */
 int import_copy_tables(struct import_copy *c, bool large, struct err *e);
+void import_copy_release(struct import_copy *c); /* accepts a zeroed struct */
 
 #endif

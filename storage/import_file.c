@@ -158,7 +158,7 @@ static int push(void *arg)
 /* Small tables and their checks come first: a file that is to be refused is refused soon. */
 static int fill(struct foreign *f, struct collection *to, struct import_result *r, struct err *e)
 {
-	struct import_copy copy;
+	struct import_copy copy = { .from = f };
 	struct low_options low = { .ids = NULL };
 	struct counts n;
 	int rc = -1;
@@ -167,11 +167,12 @@ static int fill(struct foreign *f, struct collection *to, struct import_result *
 	if (sql_exec(&to->sql, "PRAGMA temp_store=FILE; PRAGMA cache_size=-4096", e) != 0)
 		return -1;
 	if (import_copy_init(&copy, f, &to->sql, f->usn, e) != 0 || collection_begin(to, e) != 0)
-		return -1;
+		goto out;
 	if (schema18_make_tables(to, e) != 0 || copy_col(f, to, e) != 0 || import_copy_tables(&copy, false, e) != 0 ||
 	    make_unique_indexes(to, e) != 0 || import_upgrade(f, to, clock_now_s(), &low, e) != 0 || check_blobs(to, e) != 0)
 		goto out;
-	if (import_copy_tables(&copy, true, e) != 0 || schema18_make_indexes(to, false, e) != 0 ||
+	if (import_copy_tables(&copy, true, e) != 0 || import_compute_notes(to, copy.changed_notes, copy.n_changed, e) != 0 ||
+	    schema18_make_indexes(to, false, e) != 0 ||
 	    import_upgrade_cards(to, &low, f->usn, e) != 0)
 		goto out;
 	if (collection_count(to, &n, e) != 0 || collection_commit(to, e) != 0)
@@ -189,6 +190,7 @@ static int fill(struct foreign *f, struct collection *to, struct import_result *
 	rc = 0;
 out:
 	low_options_release(&low);
+	import_copy_release(&copy);
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 /* See import_upgrade.h. Entries are taken in the order of their ids, so that one file always gives the same result. */
 #include "storage/import_upgrade.h"
 
+#include "format/note_text.h"
 #include "format/schema11.h"
 #include "storage/collection_priv.h"
 #include "storage/objects.h"
@@ -292,6 +293,47 @@ int import_upgrade_cards(struct collection *to, const struct low_options *low, i
 		rc = deck_each_pending(to, INT64_MIN, upgrade_cards_of, &u, e);
 	sqlite3_finalize(u.here);
 	sqlite3_finalize(u.home);
+	return rc;
+}
+
+/* The note type may be missing, as in any collection that was not checked for long: then nothing sorts. */
+static int compute_note(struct collection *to, sqlite3_stmt *get, sqlite3_stmt *set, int64_t id, struct err *e)
+{
+	struct buf sfld = BUF_INIT(BUF_UNBOUNDED);
+	uint32_t sort_field = 0, csum;
+	size_t n_fields;
+	int rc = -1;
+
+	sqlite3_bind_int64(get, 1, id);
+	if (sql_step(&to->sql, get, e) != 1)
+		return -1;
+	if (notetype_shape(to, sqlite3_column_int64(get, 0), &n_fields, &sort_field, e) >= 0) {
+		note_text(sql_column(get, 1), sort_field, &sfld, &csum);
+		sqlite3_bind_int64(set, 1, id);
+		sql_bind_text(set, 2, buf_slice(&sfld));
+		sqlite3_bind_int64(set, 3, csum);
+		rc = sql_run(&to->sql, set, e);
+	}
+	sqlite3_reset(get);
+	sqlite3_clear_bindings(set);
+	buf_release(&sfld);
+	return rc;
+}
+
+int import_compute_notes(struct collection *to, const int64_t *ids, size_t n, struct err *e)
+{
+	sqlite3_stmt *get = NULL, *set = NULL;
+	int rc = 0;
+
+	if (n == 0)
+		return 0;
+	if (sqlite3_prepare_v2(to->sql.db, "SELECT mid, flds FROM main.notes WHERE id = ?1", -1, &get, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(to->sql.db, "UPDATE main.notes SET sfld = ?2, csum = ?3 WHERE id = ?1", -1, &set, NULL) != SQLITE_OK)
+		rc = sql_err(&to->sql, e, "UPDATE notes");
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = compute_note(to, get, set, ids[i], e);
+	sqlite3_finalize(get);
+	sqlite3_finalize(set);
 	return rc;
 }
 
