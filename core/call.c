@@ -95,6 +95,12 @@ int call_run(struct server *s, const struct method *m, struct call *c, struct re
 		if (login_key(s, c->key, &h, c->key_hash, e) != 0)
 			return -1;
 		snprintf(c->user, sizeof c->user, "%s", home_uid(h));
+		/* Before the body: a slow one keeps this worker from everybody else. */
+		if (home_slot(h, e) != 0)
+			goto out;
+		/* No whole file is received for a key that has ended. */
+		if (m->flags & METHOD_STREAM && call_key_again(s, h, c, e) != 0)
+			goto out;
 	}
 	if ((m->flags & METHOD_SESSION) && c->session_key.len == 0) {
 		err_set(e, ERR_CONFLICT, "%s without a session key", m->name);

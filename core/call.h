@@ -95,7 +95,7 @@ uint64_t server_max_payload(const struct server *s);
 uint64_t call_max_payload(const struct server *s, const struct method *m);
 
 /*
- * key -> body -> slot and lock -> key again -> handler (design.md §3). 0 with *r filled, or -1 with *e. Nothing stays
+ * key -> slot -> body -> lock -> key again -> handler (design.md §3). 0 with *r filled, or -1 with *e. Nothing stays
  * locked. The caller sends r->stream, if there is one, and calls reply_release.
  */
 int call_run(struct server *s, const struct method *m, struct call *c, struct reply *r, struct err *e);

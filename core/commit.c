@@ -3,25 +3,18 @@
 
 #include "base/clock.h"
 #include "core/graves.h"
-#include "core/incoming.h"
 #include "core/merge.h"
 #include "core/meta.h"
+#include "core/shapes.h"
+#include "format/packed_rows.h"
 #include "storage/changes.h"
-#include "storage/objects.h"
-
-enum { SHAPES_KEPT = 16 };
 
 struct applying {
 	struct home *home;
 	struct session *session;
 	struct collection *c;
 	int64_t usn, revlog, cards, notes; /* rows */
-	struct { /* note types of the last notes */
-		int64_t id;
-		size_t n_fields;
-		uint32_t sort_field;
-	} shapes[SHAPES_KEPT];
-	size_t n_shapes, next_shape;
+	struct shapes shapes; /* of the note types as they are after the changes */
 };
 
 static int apply_graves(struct applying *a, struct err *e)
@@ -49,67 +42,41 @@ static int apply_changes(enum session_record type, struct slice bytes, void *arg
 	return rc;
 }
 
-/* Fields and sort field of a note type; those of the last few are remembered, since notes come in runs. */
-static int find_shape(struct applying *a, int64_t id, size_t *n_fields, uint32_t *sort_field, struct err *e)
+static int apply_note(struct applying *a, const struct note_row *row, struct err *e)
 {
-	for (size_t i = 0; i < a->n_shapes; i++)
-		if (a->shapes[i].id == id) {
-			*n_fields = a->shapes[i].n_fields;
-			*sort_field = a->shapes[i].sort_field;
-			return 1;
-		}
-	int rc = notetype_shape(a->c, id, n_fields, sort_field, e);
-	if (rc != 1)
-		return rc;
-	a->shapes[a->next_shape].id = id;
-	a->shapes[a->next_shape].n_fields = *n_fields;
-	a->shapes[a->next_shape].sort_field = *sort_field;
-	a->next_shape = (a->next_shape + 1) % SHAPES_KEPT;
-	if (a->n_shapes < SHAPES_KEPT)
-		a->n_shapes++;
-	return 1;
-}
-
-static int apply_revlog(const struct revlog_row *row, void *arg, struct err *e)
-{
-	struct applying *a = arg;
-
-	a->revlog++;
-	return revlog_merge(a->c, row, a->usn, e);
-}
-
-static int apply_card(const struct card_row *row, void *arg, struct err *e)
-{
-	struct applying *a = arg;
-
-	a->cards++;
-	return card_merge(a->c, row, a->session->min_usn, a->usn, e);
-}
-
-static int apply_note(const struct note_row *row, void *arg, struct err *e)
-{
-	struct applying *a = arg;
 	uint32_t sort_field;
-	size_t n_fields;
-	int rc = find_shape(a, row->mid, &n_fields, &sort_field, e);
 
-	if (rc == 0)
-		return err_set(e, ERR_BAD_REQUEST, "note %lld: no note type %lld", (long long)row->id, (long long)row->mid);
-	if (rc < 0)
+	if (shapes_check(&a->shapes, a->c, row, &sort_field, e) != 0)
 		return -1;
-	if (row->n_fields != (n_fields ? n_fields : 1))
-		return err_set(e, ERR_BAD_REQUEST, "note %lld: %zu fields; its note type has %zu", (long long)row->id, row->n_fields,
-			       n_fields);
 	a->notes++;
 	return note_merge(a->c, row, sort_field, a->session->min_usn, a->usn, e);
 }
 
-static int apply_chunk(enum session_record type, struct slice bytes, void *arg, struct err *e)
+static int apply_rows(enum session_record type, struct slice bytes, void *arg, struct err *e)
 {
-	const struct chunk_visitor v = { apply_revlog, apply_card, apply_note, arg };
+	struct applying *a = arg;
+	struct packed_row row;
+	int more, rc = 0;
 
 	(void)type;
-	return incoming_chunk(bytes, &v, e);
+	while (rc == 0 && (more = packed_next(&bytes, &row)) != 0) {
+		if (more < 0)
+			return err_set(e, ERR_CONFLICT, "session: rows that make no sense");
+		switch (row.kind) {
+		case PACKED_REVLOG:
+			a->revlog++;
+			rc = revlog_merge(a->c, &row.as.revlog, a->usn, e);
+			break;
+		case PACKED_CARD:
+			a->cards++;
+			rc = card_merge(a->c, &row.as.card, a->session->min_usn, a->usn, e);
+			break;
+		case PACKED_NOTE:
+			rc = apply_note(a, &row.as.note, e);
+			break;
+		}
+	}
+	return rc;
 }
 
 /* The order of all clients: graves, note types to configuration, then rows (protocol.md §3.3). */
@@ -119,7 +86,7 @@ static int apply_all(struct applying *a, struct err *e)
 		return -1;
 	if (session_each(a->home, a->session, RECORD_CHANGES, apply_changes, a, e) != 0)
 		return -1;
-	return session_each(a->home, a->session, RECORD_CHUNK, apply_chunk, a, e);
+	return session_each(a->home, a->session, RECORD_ROWS, apply_rows, a, e);
 }
 
 static bool same_stamp(const struct session_stamp *a, const struct session_stamp *b)
@@ -168,7 +135,7 @@ static int bump(struct applying *a, struct session_stamp *after, struct err *e)
 
 int commit_session(struct home *h, struct session *s, const struct counts *theirs, struct counts *ours, struct err *e)
 {
-	struct applying a = { .home = h, .session = s };
+	struct applying a = { .home = h, .session = s, .shapes = SHAPES_INIT };
 	struct session_stamp now, after;
 	int rc = -1;
 
@@ -194,8 +161,9 @@ int commit_session(struct home *h, struct session *s, const struct counts *their
 	s->in.notes += a.notes;
 	s->counts_stamp = after;
 	s->counts = *ours;
-	return 1;
+	rc = 1;
 out:
 	collection_rollback(a.c);
+	shapes_release(&a.shapes);
 	return rc;
 }

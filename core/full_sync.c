@@ -151,8 +151,7 @@ int full_upload(struct server *s, struct home *h, struct call *c, struct reply *
 	uint64_t bytes = 0;
 	int rc = -1;
 
-	if (home_slot(h, &why) != 0 || receive(s, h, c, &rebuilt, &bytes, &result, &why) != 0 ||
-	    install(s, h, c, &rebuilt, &generation, &why) != 0)
+	if (receive(s, h, c, &rebuilt, &bytes, &result, &why) != 0 || install(s, h, c, &rebuilt, &generation, &why) != 0)
 		goto out;
 	log_upload(s, h, c, bytes, generation, &result, began_ms);
 	buf_puts(&r->body, "OK");

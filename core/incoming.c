@@ -1,6 +1,15 @@
 /* See incoming.h. */
 #include "core/incoming.h"
 
+/*
+ * Room for one more element behind n. A list may be long and its elements no objects at all, so memory is taken only for
+ * those that were found good.
+ */
+static void *grow(void *list, size_t n, size_t size)
+{
+	return n & (n - 1) ? list : xrealloc(list, (n ? 2 * n : 1) * size); /* at powers of two */
+}
+
 static int parse_notetypes(struct incoming *in, struct json_object *changes, struct err *e)
 {
 	struct json_object *list;
@@ -8,8 +17,8 @@ static int parse_notetypes(struct incoming *in, struct json_object *changes, str
 
 	if (json_need_array(changes, "models", &list, &n, e) != 0)
 		return -1;
-	in->notetypes = xcalloc(n, sizeof *in->notetypes);
 	for (size_t i = 0; i < n; i++) {
+		in->notetypes = grow(in->notetypes, in->n_notetypes, sizeof *in->notetypes);
 		notetype_init(&in->notetypes[in->n_notetypes++]);
 		if (notetype_from_json(&in->notetypes[i], json_at(list, i), e) != 0)
 			return -1;
@@ -23,8 +32,8 @@ static int parse_decks(struct incoming *in, struct json_object *list, struct err
 
 	if (!json_is_array(list, &n))
 		return err_set(e, ERR_BAD_REQUEST, "decks[0] is not a list");
-	in->decks = xcalloc(n, sizeof *in->decks);
 	for (size_t i = 0; i < n; i++) {
+		in->decks = grow(in->decks, in->n_decks, sizeof *in->decks);
 		deck_init(&in->decks[in->n_decks++]);
 		if (deck_from_json(&in->decks[i], json_at(list, i), e) != 0)
 			return -1;
@@ -38,8 +47,8 @@ static int parse_configs(struct incoming *in, struct json_object *list, struct e
 
 	if (!json_is_array(list, &n))
 		return err_set(e, ERR_BAD_REQUEST, "decks[1] is not a list");
-	in->configs = xcalloc(n, sizeof *in->configs);
 	for (size_t i = 0; i < n; i++) {
+		in->configs = grow(in->configs, in->n_configs, sizeof *in->configs);
 		deck_config_init(&in->configs[in->n_configs++]);
 		if (deck_config_from_json(&in->configs[i], json_at(list, i), e) != 0)
 			return -1;
@@ -54,10 +63,11 @@ static int parse_tags(struct incoming *in, struct json_object *changes, struct e
 
 	if (json_need_array(changes, "tags", &list, &n, e) != 0)
 		return -1;
-	in->tags = xcalloc(n, sizeof *in->tags);
-	for (size_t i = 0; i < n; i++, in->n_tags++)
-		if (!json_is_str(json_at(list, i), &in->tags[i]))
+	for (size_t i = 0; i < n; i++) {
+		in->tags = grow(in->tags, i, sizeof *in->tags);
+		if (!json_is_str(json_at(list, i), &in->tags[in->n_tags++]))
 			return err_set(e, ERR_BAD_REQUEST, "tags[%zu] is not a string", i);
+	}
 	return 0;
 }
 

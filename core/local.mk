@@ -23,6 +23,7 @@ core_libcore_a_SOURCES = \
 	core/phc.c core/phc.h \
 	core/quota.c core/quota.h \
 	core/report.c core/report.h \
+	core/shapes.c core/shapes.h \
 	core/spool.c core/spool.h \
 	core/throttle.c core/throttle.h \
 	core/users.c core/users.h \

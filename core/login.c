@@ -235,7 +235,7 @@ int login_key(struct server *s, struct slice key, struct home **h, uint8_t hash[
 		uid = rc ? slice_of(legacy_uid) : SLICE("");
 	}
 	rc = uid.len ? homes_get(s->homes, uid, h, e) : 0;
-	if (rc == 1 && dot)
+	if (rc == 1 && dot && !home_key_known(*h, hash))
 		rc = home_key_find(*h, hash, e);
 	if (rc == 0)
 		return refuse_key(s, e);

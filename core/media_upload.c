@@ -107,7 +107,7 @@ int media_upload(struct server *s, struct home *h, struct call *c, struct reply 
 	struct err why = ERR_INIT;
 	int rc = -1;
 
-	if (home_slot(h, &why) == 0 && receive(&u, &why) == 0 && commit(&u, &why) == 0)
+	if (receive(&u, &why) == 0 && commit(&u, &why) == 0)
 		rc = 0;
 	if (rc == 0) {
 		log_upload(&u);

@@ -136,29 +136,6 @@ static int apply_configs(struct merge *m, struct collection *c, int64_t usn, str
 	return 0;
 }
 
-static int apply_conf(struct merge *m, struct collection *c, int64_t usn, struct err *e)
-{
-	struct buf val = BUF_INIT(BUF_UNBOUNDED);
-	int rc = 0;
-
-	if (!m->in.conf)
-		return 0;
-	if (conf_clear(c, e) != 0)
-		return -1;
-	json_object_object_foreach(m->in.conf, key, value)
-	{
-		if (json_is_mark(key))
-			continue;
-		buf_reset(&val);
-		json_put_value(&val, value);
-		rc = conf_put(c, slice_of(key), buf_slice(&val), usn, m->now_s, e);
-		if (rc != 0)
-			break;
-	}
-	buf_release(&val);
-	return rc;
-}
-
 int merge_apply(struct merge *m, struct home *h, struct collection *c, int64_t usn, struct err *e)
 {
 	struct col_row col;
@@ -175,5 +152,5 @@ int merge_apply(struct merge *m, struct home *h, struct collection *c, int64_t u
 		if (collection_set_col(c, &col, e) != 0)
 			return -1;
 	}
-	return apply_conf(m, c, usn, e);
+	return m->in.conf ? conf_replace(c, m->in.conf, usn, m->now_s, e) : 0;
 }

@@ -1,4 +1,7 @@
-/* Note types, decks, option groups, tags and configuration of applyChanges: decided, answered, and stored (protocol.md §3.4). */
+/*
+ * Note types, decks, option groups, tags and configuration of applyChanges: decided, answered, and stored (protocol.md §3.4).
+ * docs/merging.md tells the rules; whose version counts is verdict.h, who is called what naming.h.
+ */
 #ifndef CORE_MERGE_H
 #define CORE_MERGE_H
 

@@ -100,6 +100,12 @@ static void begin_element(struct buf *out)
 		buf_putc(out, ',');
 }
 
+/* Of a row that was listed a moment ago. */
+static int gone(int64_t id, struct err *e)
+{
+	return err_set(e, ERR_DAMAGED, "object %lld is listed, but is not there", (long long)id);
+}
+
 static int emit_deck(struct listing *l, int64_t id, struct slice name, struct err *e)
 {
 	const struct naming_ours *renamed = naming_renamed(l->plan, id);
@@ -111,7 +117,10 @@ static int emit_deck(struct listing *l, int64_t id, struct slice name, struct er
 	buf_set(&d.name, name.p, name.len);
 	if (renamed)
 		d.mod_s = renamed->mod_s;
-	rc = rc == 1 ? deck_print(l->out, &d, e) : -1;
+	if (rc == 1)
+		rc = deck_print(l->out, &d, e);
+	else if (rc == 0)
+		rc = gone(id, e);
 	deck_release(&d);
 	return rc;
 }
@@ -127,7 +136,10 @@ static int emit_notetype(struct listing *l, int64_t id, struct slice name, struc
 	buf_set(&t.name, name.p, name.len);
 	if (renamed)
 		t.mod_s = renamed->mod_s;
-	rc = rc == 1 ? notetype_print(l->out, &t, e) : -1;
+	if (rc == 1)
+		rc = notetype_print(l->out, &t, e);
+	else if (rc == 0)
+		rc = gone(id, e);
 	notetype_release(&t);
 	return rc;
 }

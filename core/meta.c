@@ -25,7 +25,7 @@ int meta_stamp(struct home *h, struct collection **c, struct session_stamp *stam
 	case -1:
 		return -1;
 	}
-	if (home_generation(h, &stamp->generation, e) != 0 || collection_col(*c, &col, e) != 0)
+	if (home_generation(h, &stamp->generation, e) != 0 || collection_view(*c, e) != 0 || collection_col(*c, &col, e) != 0)
 		return -1;
 	stamp->usn = col.usn;
 	stamp->mod_ms = col.mod_ms;
@@ -120,6 +120,7 @@ int meta_run(struct server *s, struct home *h, struct call *c, struct reply *r, 
 	const char *reason = NULL;
 	int64_t version, media;
 	bool empty = true;
+	int rc = -1;
 
 	if (parse(c, &version, e) != 0 || meta_stamp(h, &collection, &stamp, e) != 0)
 		return -1;
@@ -132,8 +133,10 @@ int meta_run(struct server *s, struct home *h, struct call *c, struct reply *r, 
 	    session_note_meta(h, &session, c->session_key, &stamp, e) != 0)
 		return -1;
 	if (media_usn_or_0(s, h, c, &media, e) != 0 || quota_notice(s, h, &notice, e) != 0)
-		return -1;
+		goto out;
 	print(&r->body, &stamp, empty, media, reason ? reason : buf_str(&notice), !reason);
+	rc = 0;
+out:
 	buf_release(&notice);
-	return 0;
+	return rc;
 }

@@ -9,7 +9,7 @@ call_fn meta_run;
 
 /*
  * Generation, usn, mod and scm of the current collection; *c is NULL and everything 0 for an account that never received
- * one. Needs the user's lock.
+ * one. Begins a view (collection.h). Needs the user's lock.
  */
 int meta_stamp(struct home *h, struct collection **c, struct session_stamp *stamp, struct err *e);
 

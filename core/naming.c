@@ -188,11 +188,13 @@ static int rename_ours(struct planning *g, int64_t id, struct err *e)
 {
 	struct naming_ours *o = &g->p->ours[g->p->n_ours++];
 	int64_t usn = 0;
+	int rc;
 
 	*o = (struct naming_ours){ .id = id, .old_name = BUF_INIT(BUF_UNBOUNDED), .name = BUF_INIT(BUF_UNBOUNDED),
 				   .folded = BUF_INIT(BUF_UNBOUNDED) };
-	if (named_get(g->c, g->p->kind, id, &o->old_name, &o->mod_s, &usn, e) != 1)
-		return -1;
+	rc = named_get(g->c, g->p->kind, id, &o->old_name, &o->mod_s, &usn, e);
+	if (rc != 1)
+		return rc < 0 ? -1 : err_set(e, ERR_DAMAGED, "object %lld has a name, but is not there", (long long)id);
 	buf_set(&o->name, o->old_name.data, o->old_name.len);
 	o->mod_s = verdict_later(o->mod_s, g->now_s);
 	o->news = usn >= g->min_usn;

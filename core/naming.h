@@ -68,7 +68,11 @@ struct naming_row {
 	struct slice final; /* the name that we give it; borrowed */
 	bool free;          /* takes no part (the client will not take this row) */
 };
-/* A name that the client has for this id at the moment, or may have; borrowed. Ids that are no row's are passed over. */
+/*
+ * A name that the client has for this id at the moment, or may have; borrowed. Where nobody knows which of several names it
+ * has seen last, all of them are given, and count as held: a row may then go out under a temporary name that would have been
+ * spared by knowing better. Ids that are no row's are passed over.
+ */
 struct naming_hold {
 	int64_t id;
 	struct slice name;

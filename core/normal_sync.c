@@ -9,9 +9,10 @@
 #include "core/merge.h"
 #include "core/meta.h"
 #include "core/report.h"
+#include "core/shapes.h"
+#include "format/packed_rows.h"
 #include "storage/changes.h"
 #include "storage/home.h"
-#include "storage/objects.h"
 #include "storage/session.h"
 #include "storage/settings.h"
 
@@ -202,26 +203,20 @@ out:
 	return rc;
 }
 
-/* How many fields the note types have that this sync brings: applyChunk checks notes against them without the whole JSON. */
-struct shape {
-	int64_t id;
-	uint64_t n_fields;
-};
-
+/* With the note types that it brings, so that applyChunk can check notes against them without the whole JSON. */
 static int stage_changes(struct home *h, struct session *s, const struct merge *m, struct slice payload, uint64_t max_bytes,
 			 struct err *e)
 {
-	struct shape *shapes = xcalloc(m->in.n_notetypes, sizeof *shapes);
-	size_t n = 0;
+	struct shapes shapes = SHAPES_INIT;
 	int rc;
 
 	for (size_t i = 0; i < m->in.n_notetypes; i++)
 		if (m->notetypes.in[i].accept)
-			shapes[n++] = (struct shape){ m->in.notetypes[i].id, m->in.notetypes[i].n_fields };
+			shapes_add(&shapes, (struct shape){ m->in.notetypes[i].id, (int64_t)m->in.notetypes[i].n_fields, 0 });
 	rc = session_add(h, s, RECORD_CHANGES, payload, max_bytes, e);
-	if (rc == 0 && n)
-		rc = session_add(h, s, RECORD_SHAPES, (struct slice){ (const char *)shapes, n * sizeof *shapes }, max_bytes, e);
-	free(shapes);
+	if (rc == 0)
+		rc = shapes_stage(&shapes, h, s, max_bytes, e);
+	shapes_release(&shapes);
 	return rc;
 }
 
@@ -295,83 +290,65 @@ out:
 	return rc;
 }
 
-struct note_check {
-	struct home *home;
-	struct session *session;
+struct receiving {
 	struct collection *c;
-	struct shape *shapes; /* known so far */
-	size_t n;
+	struct shapes shapes;
+	struct buf rows; /* packed */
 };
 
-static void know_shape(struct note_check *k, struct shape shape)
+static int receive_revlog(const struct revlog_row *row, void *arg, struct err *e)
 {
-	k->shapes = xrealloc(k->shapes, (k->n + 1) * sizeof *k->shapes);
-	k->shapes[k->n++] = shape;
+	struct receiving *r = arg;
+
+	(void)e;
+	revlog_pack(&r->rows, row);
+	return 0;
 }
 
-static int add_shapes(enum session_record type, struct slice bytes, void *arg, struct err *e)
+static int receive_card(const struct card_row *row, void *arg, struct err *e)
 {
-	struct shape shape;
+	struct receiving *r = arg;
 
-	(void)type;
 	(void)e;
-	for (size_t i = 0; i + sizeof shape <= bytes.len; i += sizeof shape) {
-		memcpy(&shape, bytes.p + i, sizeof shape);
-		know_shape(arg, shape);
-	}
+	card_pack(&r->rows, row);
 	return 0;
 }
 
 /* A note that cannot be stored is refused now, as official does, and not only at the commit. */
-static int check_note(const struct note_row *row, void *arg, struct err *e)
+static int receive_note(const struct note_row *row, void *arg, struct err *e)
 {
-	struct note_check *k = arg;
-	struct shape shape = { .id = row->mid };
+	struct receiving *r = arg;
 	uint32_t sort_field;
-	size_t n_fields;
 
-	for (size_t i = 0; i < k->n; i++)
-		if (k->shapes[i].id == row->mid) {
-			shape = k->shapes[i];
-			goto known;
-		}
-	switch (notetype_shape(k->c, row->mid, &n_fields, &sort_field, e)) {
-	case 1:
-		shape.n_fields = n_fields;
-		know_shape(k, shape);
-		break;
-	case 0:
-		return err_set(e, ERR_BAD_REQUEST, "note %lld: no note type %lld", (long long)row->id, (long long)row->mid);
-	default:
+	if (shapes_check(&r->shapes, r->c, row, &sort_field, e) != 0)
 		return -1;
-	}
-known:
-	if (row->n_fields == (shape.n_fields ? shape.n_fields : 1))
-		return 0;
-	return err_set(e, ERR_BAD_REQUEST, "note %lld: %zu fields; its note type has %llu", (long long)row->id, row->n_fields,
-		       (unsigned long long)shape.n_fields);
+	note_pack(&r->rows, row);
+	return 0;
 }
 
 int normal_apply_chunk(struct server *sv, struct home *h, struct call *c, struct reply *r, struct err *e)
 {
+	struct receiving in = { .shapes = SHAPES_INIT, .rows = BUF_INIT(BUF_UNBOUNDED) };
+	const struct chunk_visitor v = { receive_revlog, receive_card, receive_note, &in };
 	struct session_stamp stamp;
 	struct session s;
-	struct note_check k = { .home = h, .session = &s };
-	const struct chunk_visitor v = { .note = check_note, .arg = &k };
 	int rc = -1;
 
-	if (enter(h, c, IN(SESSION_OPEN), &s, e) != 0 || meta_stamp(h, &k.c, &stamp, e) != 0)
+	if (enter(h, c, IN(SESSION_OPEN), &s, e) != 0 || meta_stamp(h, &in.c, &stamp, e) != 0)
 		return -1;
-	if (!k.c || stamp.generation != s.stamp.generation)
+	if (!in.c || stamp.generation != s.stamp.generation)
 		return err_set(e, ERR_CONFLICT, "the collection was replaced during this sync");
-	if (session_each(h, &s, RECORD_SHAPES, add_shapes, &k, e) != 0 || incoming_chunk(buf_slice(&c->payload), &v, e) != 0)
+	if (shapes_staged(&in.shapes, h, &s, e) != 0 || incoming_chunk(buf_slice(&c->payload), &v, e) != 0)
 		goto out;
 	buf_puts(&r->body, "null");
-	if (session_add(h, &s, RECORD_CHUNK, buf_slice(&c->payload), server_max_payload(sv), e) != 0 || keep(h, &s, c, r, e) != 0)
+	if (in.rows.len && session_add(h, &s, RECORD_ROWS, buf_slice(&in.rows), server_max_payload(sv), e) != 0)
+		goto out;
+	if (keep(h, &s, c, r, e) != 0)
 		goto out;
 	rc = 0;
 out:
-	free(k.shapes);
+	shapes_release(&in.shapes);
+	buf_release(&in.rows);
 	return rc;
 }
 

@@ -10,6 +10,7 @@ format_libformat_a_SOURCES = \
 	format/media_tag.c format/media_tag.h \
 	format/name_parts.c format/name_parts.h \
 	format/names.c format/names.h \
+	format/packed_rows.c format/packed_rows.h \
 	format/note_text.c format/note_text.h \
 	format/notetype.c format/notetype.h \
 	format/rows.c format/rows.h \

@@ -240,9 +240,9 @@ static void bind_ints(sqlite3_stmt *st, int from, const int64_t *v, int n)
 		sqlite3_bind_int64(st, from + i, v[i]);
 }
 
-int card_merge(struct collection *c, const struct card_row *r, int64_t min_usn, int64_t usn, struct err *e)
+static int run_card(struct collection *c, enum col_stmt n, const struct card_row *r, int64_t min_usn, int64_t usn, struct err *e)
 {
-	sqlite3_stmt *st = sql_stmt(&c->sql, CARD_PUT, e);
+	sqlite3_stmt *st = sql_stmt(&c->sql, (int)n, e);
 	const int64_t v[] = { r->id,  r->nid, r->did,    r->ord,  r->mod_s,  usn,     r->type, r->queue, r->due,
 			      r->ivl, r->factor, r->reps, r->lapses, r->left, r->odue, r->odid, r->flags };
 
@@ -252,6 +252,13 @@ int card_merge(struct collection *c, const struct card_row *r, int64_t min_usn, 
 	sql_bind_text(st, 18, r->data);
 	sqlite3_bind_int64(st, 19, min_usn);
 	return sql_run(&c->sql, st, e);
+}
+
+int card_merge(struct collection *c, const struct card_row *r, int64_t min_usn, int64_t usn, struct err *e)
+{
+	if (run_card(c, CARD_CHANGE, r, min_usn, usn, e) != 0)
+		return -1;
+	return sqlite3_changes(c->sql.db) ? 0 : run_card(c, CARD_PUT, r, min_usn, usn, e);
 }
 
 int revlog_merge(struct collection *c, const struct revlog_row *r, int64_t usn, struct err *e)
@@ -265,30 +272,45 @@ int revlog_merge(struct collection *c, const struct revlog_row *r, int64_t usn, 
 	return sql_run(&c->sql, st, e);
 }
 
-int note_merge(struct collection *c, const struct note_row *r, uint32_t sort_field, int64_t min_usn, int64_t usn, struct err *e)
-{
-	sqlite3_stmt *st = sql_stmt(&c->sql, NOTE_PUT, e);
-	struct buf tags = BUF_INIT(BUF_UNBOUNDED), sfld = BUF_INIT(BUF_UNBOUNDED);
+struct note_values { /* what is computed */
+	struct buf tags, sfld;
 	uint32_t csum;
+};
+
+static int run_note(struct collection *c, enum col_stmt n, const struct note_row *r, const struct note_values *v, int64_t min_usn,
+		    int64_t usn, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(&c->sql, (int)n, e);
 	int rc;
 
 	if (!st)
 		return -1;
-	note_tags_column(&tags, r->tags);
-	note_text(r->flds, sort_field, &sfld, &csum);
 	sqlite3_bind_int64(st, 1, r->id);
 	sql_bind_text(st, 2, r->guid);
 	sqlite3_bind_int64(st, 3, r->mid);
 	sqlite3_bind_int64(st, 4, r->mod_s);
 	sqlite3_bind_int64(st, 5, usn);
-	sql_bind_text(st, 6, buf_slice(&tags));
+	sql_bind_text(st, 6, buf_slice(&v->tags));
 	sql_bind_text(st, 7, r->flds);
-	sql_bind_text(st, 8, buf_slice(&sfld));
-	sqlite3_bind_int64(st, 9, csum);
+	sql_bind_text(st, 8, buf_slice(&v->sfld));
+	sqlite3_bind_int64(st, 9, v->csum);
 	sqlite3_bind_int64(st, 10, min_usn);
 	rc = sql_run(&c->sql, st, e);
 	sqlite3_clear_bindings(st);
-	buf_release(&tags);
-	buf_release(&sfld);
+	return rc;
+}
+
+int note_merge(struct collection *c, const struct note_row *r, uint32_t sort_field, int64_t min_usn, int64_t usn, struct err *e)
+{
+	struct note_values v = { BUF_INIT(BUF_UNBOUNDED), BUF_INIT(BUF_UNBOUNDED), 0 };
+	int rc;
+
+	note_tags_column(&v.tags, r->tags);
+	note_text(r->flds, sort_field, &v.sfld, &v.csum);
+	rc = run_note(c, NOTE_CHANGE, r, &v, min_usn, usn, e);
+	if (rc == 0 && sqlite3_changes(c->sql.db) == 0)
+		rc = run_note(c, NOTE_PUT, r, &v, min_usn, usn, e);
+	buf_release(&v.tags);
+	buf_release(&v.sfld);
 	return rc;
 }

@@ -97,7 +97,12 @@ bool collection_is_file(const struct collection *c, const char *path)
 {
 	struct stat st;
 
-	return !c->sql.broken && stat(path, &st) == 0 && st.st_ino == c->ino && st.st_dev == c->dev;
+	return stat(path, &st) == 0 && st.st_ino == c->ino && st.st_dev == c->dev;
+}
+
+bool collection_is_broken(const struct collection *c)
+{
+	return c->sql.broken;
 }
 
 void collection_rest(struct collection *c)
@@ -188,24 +193,72 @@ int collection_count_after(struct collection *c, const struct counts *before, st
 	return count_small(c, after, e);
 }
 
+int collection_view(struct collection *c, struct err *e)
+{
+	sqlite3_stmt *st = c->viewing ? NULL : sql_stmt(&c->sql, COL_VIEW, e);
+
+	if (!c->viewing && (!st || sql_run(&c->sql, st, e) != 0))
+		return -1;
+	c->viewing = true;
+	return 0;
+}
+
+void collection_view_end(struct collection *c)
+{
+	sqlite3_stmt *st = c->viewing ? sql_stmt(&c->sql, COL_VIEW_END, NULL) : NULL;
+
+	if (!c->viewing)
+		return;
+	c->viewing = false;
+	/* An I/O error may have ended it already. */
+	if (sqlite3_get_autocommit(c->sql.db) == 0 && (!st || sql_run(&c->sql, st, NULL) != 0))
+		sql_rollback(&c->sql);
+}
+
+/* Behind a loose transaction. A handle that stays loose must not be used again. */
+static void tighten(struct collection *c)
+{
+	if (c->loose && sql_loosen(&c->sql, false, NULL) != 0)
+		c->sql.broken = true;
+	c->loose = false;
+}
+
 int collection_begin(struct collection *c, struct err *e)
 {
+	collection_view_end(c);
 	c->delta_cards = c->delta_notes = c->delta_revlog = 0;
 	c->changes_before = sqlite3_total_changes(c->sql.db);
 	return sql_begin(&c->sql, e);
 }
 
+int collection_begin_loose(struct collection *c, struct err *e)
+{
+	collection_view_end(c);
+	if (sql_loosen(&c->sql, true, e) != 0)
+		return -1;
+	c->loose = true;
+	if (collection_begin(c, e) == 0)
+		return 0;
+	tighten(c);
+	return -1;
+}
+
 int collection_commit(struct collection *c, struct err *e)
 {
+	int rc;
+
 	/* Many open homes with full caches would meet SQLite's heap limit; a small sync leaves its 0.2 MB for the next one. */
 	if (sqlite3_total_changes(c->sql.db) - c->changes_before > LARGE_JOB_ROWS)
 		c->large_job = true;
-	return sql_commit(&c->sql, e);
+	rc = sql_commit(&c->sql, e);
+	tighten(c);
+	return rc;
 }
 
 void collection_rollback(struct collection *c)
 {
 	sql_rollback(&c->sql);
+	tighten(c);
 }
 
 int collection_prepare_all(struct collection *c, struct err *e)

@@ -16,8 +16,10 @@ struct collection;
 /* NULL with *e set: ERR_NOT_FOUND, ERR_DAMAGED (no collection of schema 18), … */
 struct collection *collection_open(const char *path, bool rollback_journal, struct err *e);
 void collection_close(struct collection *c);
-/* Is the file behind this handle still the one at `path`, and the handle good for more work? */
+/* Is the file behind this handle still the one at `path`? */
 bool collection_is_file(const struct collection *c, const char *path);
+/* The handle is good for nothing any more (an I/O error). */
+bool collection_is_broken(const struct collection *c);
 /* After the reply: a checkpoint if it is due; memory of a large job given back. */
 void collection_rest(struct collection *c);
 
@@ -41,8 +43,17 @@ int collection_count(struct collection *c, struct counts *n, struct err *e); /* 
  */
 int collection_count_after(struct collection *c, const struct counts *before, struct counts *after, struct err *e);
 
-int collection_begin(struct collection *c, struct err *e);
-int collection_commit(struct collection *c, struct err *e); /* on disk when it returns 0 */
+/*
+ * From here on all reading is one transaction, which spares each statement the locks of one of its own. It ends with
+ * collection_begin, and with home_unlock at the latest.
+ */
+int collection_view(struct collection *c, struct err *e);
+void collection_view_end(struct collection *c); /* does nothing when there is none */
+
+int collection_begin(struct collection *c, struct err *e); /* ends a view */
+/* The commit does not wait for the disk: at a power loss it may vanish, unless another commit followed it. */
+int collection_begin_loose(struct collection *c, struct err *e);
+int collection_commit(struct collection *c, struct err *e); /* on disk when it returns 0, unless loose */
 void collection_rollback(struct collection *c);             /* does nothing outside a transaction */
 
 /* Prepare all statements: for the test that does just that. */

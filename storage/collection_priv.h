@@ -10,11 +10,15 @@ struct collection {
 	dev_t dev;
 	ino_t ino;
 	int64_t delta_cards, delta_notes, delta_revlog; /* of the transaction, by the update hook */
+	bool viewing;       /* in a read transaction */
+	bool loose;         /* in a transaction whose commit does not wait for the disk */
 	bool large_job;     /* its page cache is to be given back */
 	int changes_before; /* sqlite3_total_changes at the beginning of the transaction */
 };
 
 enum col_stmt {
+	COL_VIEW,
+	COL_VIEW_END,
 	COL_GET,
 	COL_SET,
 	COL_ANY_CARD,
@@ -53,17 +57,19 @@ enum col_stmt {
 	TAGS_PENDING,
 	CONFIG_GET,
 	CONFIG_PUT,
-	CONFIG_CLEAR,
+	CONFIG_DELETE,
 	CONFIG_ALL,
 
 	GRAVE_PUT,
 	GRAVES_PENDING,
+	CARD_CHANGE,
 	CARD_PUT,
 	CARD_DELETE,
 	CARDS_AT_USN,
 	CARDS_ABOVE_USN,
 	CARDS_BURIED,
 	CARD_SET_QUEUE,
+	NOTE_CHANGE,
 	NOTE_PUT,
 	NOTE_DELETE,
 	NOTES_AT_USN,

@@ -31,12 +31,6 @@ static void generation_name(int64_t generation, char name[HOME_NAME_MAX])
 	snprintf(name, HOME_NAME_MAX, "col-%lld.anki2", (long long)generation);
 }
 
-int home_generation(struct home *h, int64_t *generation, struct err *e)
-{
-	assert(h->locked);
-	return home_current(h, generation, e);
-}
-
 void home_generation_path(const struct home *h, int64_t generation, char path[PATH_MAX])
 {
 	char name[HOME_NAME_MAX];
@@ -54,7 +48,8 @@ int home_collection(struct home *h, struct collection **c, struct err *e)
 		return -1;
 	home_generation_path(h, generation, path);
 	/* A handle of another generation, or of a file that somebody took away, would lose what is written through it. */
-	if (h->collection && (generation != h->collection_generation || !collection_is_file(h->collection, path)))
+	if (h->collection && (generation != h->collection_generation || collection_is_broken(h->collection) ||
+			      (!h->collection_seen && !collection_is_file(h->collection, path))))
 		home_close_collection(h);
 	if (generation == 0)
 		return 0;
@@ -72,6 +67,7 @@ int home_collection(struct home *h, struct collection **c, struct err *e)
 		}
 		h->collection_generation = generation;
 	}
+	h->collection_seen = true;
 	*c = h->collection;
 	return 1;
 }
@@ -182,24 +178,23 @@ static int settle(struct home *h, struct sql *s, int64_t generation, struct err 
 	return 0;
 }
 
-int home_current(struct home *h, int64_t *generation, struct err *e)
+int home_generation(struct home *h, int64_t *generation, struct err *e)
 {
+	static const uint8_t nobody[HOME_KEY_HASH_BYTES];
 	struct sql *s;
-	sqlite3_stmt *st;
 
-	*generation = h->current;
-	if (h->locked && h->current >= 0)
-		return 0;
-	s = home_user_db(h, e);
-	st = s ? sql_stmt(s, USER_CURRENT, e) : NULL;
+	assert(h->locked);
 	*generation = 0;
-	if (!st || sql_int(s, st, generation, e) < 0)
-		return -1;
-	if (!h->locked)
-		return 0;
-	if (settle(h, s, *generation, e) != 0)
-		return -1;
-	h->current = *generation;
+	if (h->current < 0) {
+		/* The look at the call's key has found it already, as a rule. */
+		if (h->current_read < 0 && home_key_find(h, nobody, e) < 0)
+			return -1;
+		s = home_user_db(h, e);
+		if (!s || settle(h, s, h->current_read, e) != 0)
+			return -1;
+		h->current = h->current_read;
+	}
+	*generation = h->current;
 	return 0;
 }
 
@@ -210,7 +205,7 @@ static int next_generation(struct home *h, int64_t *next, struct err *e)
 	sqlite3_stmt *st = s ? sql_stmt(s, USER_GENERATION_MAX, e) : NULL;
 	int64_t in_db = 0, in_folder = 0, current = 0;
 
-	if (!st || sql_int(s, st, &in_db, e) < 0 || home_current(h, &current, e) != 0)
+	if (!st || sql_int(s, st, &in_db, e) < 0 || home_generation(h, &current, e) != 0)
 		return -1;
 	if (each_name(h, note_largest, &in_folder, e) != 0)
 		return -1;
@@ -338,7 +333,7 @@ static int record_generation(struct home *h, int64_t generation, bool *unknown, 
 	struct err why = ERR_INIT;
 	sqlite3_stmt *st;
 
-	h->current = -1;
+	h->current = h->current_read = -1;
 	if (!s || sql_begin(s, e) != 0)
 		return -1;
 	st = sql_stmt(s, USER_GENERATION_ADD, e);

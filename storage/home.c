@@ -23,6 +23,8 @@ struct homes {
 	struct homes_options o;
 	char base[PATH_MAX]; /* real path: SQLite refuses symbolic links on the way */
 	struct home cache[HOMES_CACHED];
+	struct home *last;   /* that was asked for */
+	int64_t rested_ms;   /* all of them */
 };
 
 /* A path, or an error instead of a cut one. */
@@ -41,7 +43,7 @@ static int __attribute__((format(printf, 3, 4))) make_path(char path[PATH_MAX], 
 
 static void home_zero(struct home *h, struct homes *owner)
 {
-	*h = (struct home){ .owner = owner, .dirfd = -1, .lock_fd = -1, .slot = -1, .current = -1 };
+	*h = (struct home){ .owner = owner, .dirfd = -1, .lock_fd = -1, .slot = -1, .current = -1, .current_read = -1, .session_fd = -1 };
 	for (int i = 0; i < SLOTS_MAX; i++)
 		h->slot_fd[i] = -1;
 }
@@ -51,6 +53,7 @@ static void home_close(struct home *h)
 	home_unlock(h);
 	home_close_collection(h);
 	home_close_media(h);
+	home_close_session(h);
 	sql_close(&h->user);
 	for (int i = 0; i < SLOTS_MAX; i++)
 		if (h->slot_fd[i] >= 0)
@@ -109,18 +112,31 @@ void homes_limit_steps(int64_t ms)
 	sql_limit_steps(ms);
 }
 
+static void home_rest(struct home *h)
+{
+	sql_rest(&h->user);
+	if (h->collection)
+		collection_rest(h->collection);
+	media_rest(h);
+}
+
 void homes_rest(struct homes *hs, int64_t idle_ms)
 {
+	int64_t now_ms = clock_mono_ms();
+
+	if (hs->last && hs->last->uid[0])
+		home_rest(hs->last);
+	/* This is called after every request: the others can wait a little. */
+	if (now_ms - hs->rested_ms < idle_ms / 60)
+		return;
+	hs->rested_ms = now_ms;
 	for (int i = 0; i < HOMES_CACHED; i++) {
 		struct home *h = &hs->cache[i];
 
 		if (!h->uid[0])
 			continue;
-		sql_rest(&h->user);
-		if (h->collection)
-			collection_rest(h->collection);
-		media_rest(h);
-		if (clock_mono_ms() - h->used_ms >= idle_ms)
+		home_rest(h);
+		if (now_ms - h->used_ms >= idle_ms)
 			home_close(h);
 	}
 }
@@ -195,7 +211,8 @@ static int home_open(struct homes *hs, struct slice uid, struct home **out, stru
 	}
 	memcpy(h->uid, uid.p, uid.len);
 	h->uid[uid.len] = 0;
-	*out = h;
+	h->used_ms = clock_mono_ms();
+	hs->last = *out = h;
 	return 1;
 }
 
@@ -246,13 +263,10 @@ int homes_get(struct homes *hs, struct slice uid, struct home **h, struct err *e
 			break;
 		}
 		cached->used_ms = clock_mono_ms();
-		*h = cached;
+		hs->last = *h = cached;
 		return 1;
 	}
-	int rc = home_open(hs, uid, h, e);
-	if (rc == 1)
-		(*h)->used_ms = clock_mono_ms();
-	return rc;
+	return home_open(hs, uid, h, e);
 }
 
 static int fsync_dir(const char *path, struct err *e)
@@ -304,7 +318,6 @@ static int fill_new_home(struct homes *hs, const char *uid, const char *dir, str
 	case -1:
 		return -1;
 	}
-	(*h)->used_ms = clock_mono_ms();
 	return home_make_user_db(*h, e);
 }
 
@@ -452,16 +465,20 @@ bool home_try_lock(struct home *h)
 
 void home_unlock(struct home *h)
 {
+	if (h->collection)
+		collection_view_end(h->collection);
 	/* Also when it was not locked: user.db is open since the key was looked for. */
 	if (h->owner->o.shared) {
 		home_close_collection(h);
 		home_close_media(h);
+		home_close_session(h);
 		sql_close(&h->user);
 	}
 	if (h->locked)
 		flock(h->lock_fd, LOCK_UN);
 	h->locked = false;
-	h->current = -1;
+	h->current = h->current_read = -1;
+	h->user_seen = h->collection_seen = h->session_seen = false;
 	if (h->slot >= 0)
 		flock(h->slot_fd[h->slot], LOCK_UN);
 	h->slot = -1;
@@ -477,6 +494,7 @@ int home_remove(struct home *h, struct err *e)
 		return -1;
 	home_close_collection(h);
 	home_close_media(h);
+	home_close_session(h);
 	sql_close(&h->user);
 	/* At once and whole: whoever waits for the lock then sees that the path leads nowhere. */
 	if (rename(h->path, gone) != 0)

@@ -34,7 +34,7 @@ struct homes *homes_open(const struct homes_options *o, struct err *e);
 void homes_close(struct homes *hs);
 /* No step of a statement may take longer, in any database of this process (sql_limit_steps); 0: no limit. */
 void homes_limit_steps(int64_t ms);
-/* Checkpoints that are due, and handles unused for `idle_ms`. */
+/* Checkpoints that are due, and handles unused for `idle_ms` (or a little longer: homes other than the last one have time). */
 void homes_rest(struct homes *hs, int64_t idle_ms);
 
 /*
@@ -58,11 +58,16 @@ int home_dirfd(const struct home *h);
 int home_lock(struct home *h, struct err *e);
 void home_unlock(struct home *h); /* accepts an unlocked home */
 bool home_is_locked(const struct home *h);
-/* A slot alone, for work outside the lock that keeps the worker busy for long (spooling an upload). home_unlock lets it go too. */
+/* A slot alone, before anything that may keep the worker busy (receiving a body). home_unlock lets it go too. */
 int home_slot(struct home *h, struct err *e);
 
 /* Keys: only the SHA-256 of the secret is kept. find works without the lock as well; the others need it. */
 int home_key_find(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e); /* 1, 0, -1 */
+/*
+ * Did this process find the key when it last looked under the lock? A memory, and no answer: the key may have ended since.
+ * Enough for whoever asks again under the lock before anything comes of it.
+ */
+bool home_key_known(const struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES]);
 int home_key_add(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct slice client, int64_t now_s, struct err *e);
 int home_key_end(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e); /* 1, 0 there is none, -1 */
 int home_keys_end(struct home *h, struct err *e); /* all of them */

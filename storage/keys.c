@@ -5,13 +5,13 @@
 #include "storage/home_priv.h"
 
 const char *const user_stmt_text[USER_STMTS] = {
-	[USER_KEY_FIND] = "SELECT 1 FROM key WHERE hash = ?1",
+	/* One statement for what every call wants to know. */
+	[USER_KEY_FIND] = "SELECT EXISTS (SELECT 1 FROM key WHERE hash = ?1), (SELECT generation FROM current WHERE id = 1)",
 	[USER_KEY_ADD] = "INSERT OR REPLACE INTO key (hash, client, made_s) VALUES (?1, ?2, ?3)",
 	[USER_KEY_END] = "DELETE FROM key WHERE hash = ?1",
 	[USER_KEYS_END] = "DELETE FROM key",
 	[USER_KEY_LIST] = "SELECT hash, client, made_s FROM key ORDER BY made_s, hash",
 	[USER_KEY_COUNT] = "SELECT count(*) FROM key",
-	[USER_CURRENT] = "SELECT generation FROM current WHERE id = 1",
 	[USER_SET_CURRENT] = "INSERT INTO current (id, generation) VALUES (1, ?1)"
 			     " ON CONFLICT (id) DO UPDATE SET generation = excluded.generation",
 	[USER_NO_CURRENT] = "DELETE FROM current",
@@ -67,11 +67,15 @@ struct sql *home_user_db(struct home *h, struct err *e)
 	char path[PATH_MAX];
 	struct stat st;
 
+	if (h->user_seen && h->user.db && !h->user.broken)
+		return &h->user;
 	home_file(h, "user.db", path);
 	if (h->user.db && (h->user.broken || lstat(path, &st) != 0 || st.st_ino != h->user_ino || st.st_dev != h->user_dev))
 		sql_close(&h->user);
-	if (h->user.db || open_user_db(h, path, false, &why) == 0)
+	if (h->user.db || open_user_db(h, path, false, &why) == 0) {
+		h->user_seen = h->locked;
 		return &h->user;
+	}
 	/* A new one would know no key and no collection: clients would forget their login, and be told that nothing is here. */
 	if (why.kind == ERR_NOT_FOUND)
 		err_set(&why, ERR_DAMAGED, "%s is missing", path);
@@ -80,16 +84,49 @@ struct sql *home_user_db(struct home *h, struct err *e)
 	return NULL;
 }
 
+/* KEYS_KNOWN: it has none. */
+static unsigned key_place(const struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES])
+{
+	unsigned i = 0;
+
+	while (i < KEYS_KNOWN && memcmp(h->known_keys[i], hash, HOME_KEY_HASH_BYTES) != 0)
+		i++;
+	return i;
+}
+
+static void remember_key(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], bool found)
+{
+	unsigned place = key_place(h, hash);
+
+	if (found && place == KEYS_KNOWN)
+		memcpy(h->known_keys[h->next_key++ % KEYS_KNOWN], hash, HOME_KEY_HASH_BYTES);
+	else if (!found && place < KEYS_KNOWN)
+		memset(h->known_keys[place], 0, HOME_KEY_HASH_BYTES);
+}
+
 int home_key_find(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct err *e)
 {
 	struct sql *s = home_user_db(h, e);
 	sqlite3_stmt *st = s ? sql_stmt(s, USER_KEY_FIND, e) : NULL;
-	int64_t one;
+	int found;
 
 	if (!st)
 		return -1;
 	sql_bind_blob(st, 1, (struct slice){ (const char *)hash, HOME_KEY_HASH_BYTES });
-	return sql_int(s, st, &one, e);
+	if (sql_step(s, st, e) != 1)
+		return -1;
+	found = sqlite3_column_int(st, 0);
+	if (h->locked) {
+		h->current_read = sqlite3_column_int64(st, 1);
+		remember_key(h, hash, found);
+	}
+	sqlite3_reset(st);
+	return found;
+}
+
+bool home_key_known(const struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES])
+{
+	return key_place(h, hash) < KEYS_KNOWN;
 }
 
 int home_key_add(struct home *h, const uint8_t hash[HOME_KEY_HASH_BYTES], struct slice client, int64_t now_s, struct err *e)
@@ -124,6 +161,7 @@ int home_keys_end(struct home *h, struct err *e)
 	sqlite3_stmt *st = s ? sql_stmt(s, USER_KEYS_END, e) : NULL;
 
 	assert(h->locked);
+	memset(h->known_keys, 0, sizeof h->known_keys);
 	return st ? sql_run(s, st, e) : -1;
 }
 

@@ -8,9 +8,10 @@
 
 #include "base/clock.h"
 #include "base/stream.h"
+#include "storage/home_priv.h"
 
 #define SESSION_FILE "session"
-#define SESSION_MAGIC 0x31736573796b6e61ULL /* the layout of this build; another one is "no session" */
+#define SESSION_MAGIC 0x32736573796b6e61ULL /* the layout of this build; another one is "no session" */
 
 struct header {
 	uint64_t magic;
@@ -30,13 +31,29 @@ static uint32_t checksum(const void *p, size_t n)
 	return (uint32_t)crc32_z(0, p, n);
 }
 
-static int open_file(struct home *h, int flags, struct err *e)
+void home_close_session(struct home *h)
 {
-	int fd = openat(home_dirfd(h), SESSION_FILE, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (h->session_fd >= 0)
+		close(h->session_fd);
+	h->session_fd = -1;
+}
 
-	if (fd < 0 && errno != ENOENT)
-		err_errno(e, "%s/" SESSION_FILE, home_path(h));
-	return fd;
+/* The file, from the last request if nobody has removed it since. 1 there, 0 not (unless `make`), -1. */
+static int open_file(struct home *h, bool make, struct err *e)
+{
+	struct stat st;
+
+	assert(h->locked);
+	if (h->session_fd >= 0 && (h->session_seen || (fstat(h->session_fd, &st) == 0 && st.st_nlink > 0))) {
+		h->session_seen = true;
+		return 1;
+	}
+	home_close_session(h);
+	h->session_fd = openat(h->dirfd, SESSION_FILE, (make ? O_CREAT : 0) | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+	h->session_seen = h->session_fd >= 0;
+	if (h->session_fd < 0 && (errno != ENOENT || make))
+		return err_errno(e, "%s/" SESSION_FILE, h->path);
+	return h->session_fd >= 0;
 }
 
 static void empty_session(struct session *s)
@@ -48,19 +65,14 @@ static void empty_session(struct session *s)
 int session_load(struct home *h, struct session *s, struct err *e)
 {
 	struct header head;
-	int fd, got;
+	int got = open_file(h, false, e);
 
 	empty_session(s);
-	errno = 0;
-	fd = open_file(h, O_RDONLY, e);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -1;
-	got = fd_read_at(fd, &head, sizeof head, 0);
+	if (got != 1)
+		return got;
+	got = fd_read_at(h->session_fd, &head, sizeof head, 0);
 	if (got < 0)
-		err_errno(e, "%s/" SESSION_FILE ": read", home_path(h));
-	close(fd);
-	if (got < 0)
-		return -1;
+		return err_errno(e, "%s/" SESSION_FILE ": read", home_path(h));
 	if (got == 1 && head.magic == SESSION_MAGIC && head.size == sizeof head &&
 	    head.checksum == checksum(&head.session, sizeof head.session))
 		*s = head.session;
@@ -70,14 +82,12 @@ int session_load(struct home *h, struct session *s, struct err *e)
 int session_save(struct home *h, const struct session *s, struct err *e)
 {
 	struct header head = { SESSION_MAGIC, sizeof head, *s, checksum(s, sizeof *s) };
-	int fd = open_file(h, O_WRONLY | O_CREAT, e), rc = 0;
 
-	if (fd < 0)
+	if (open_file(h, true, e) < 0)
 		return -1;
-	if (fd_write_at(fd, &head, sizeof head, 0) != 0)
-		rc = err_errno(e, "%s/" SESSION_FILE ": write", home_path(h));
-	close(fd);
-	return rc;
+	if (fd_write_at(h->session_fd, &head, sizeof head, 0) != 0)
+		return err_errno(e, "%s/" SESSION_FILE ": write", home_path(h));
+	return 0;
 }
 
 static bool key_fits(struct slice key)
@@ -132,7 +142,7 @@ int session_note_meta(struct home *h, struct session *s, struct slice key, const
 {
 	struct session_told *told = (struct session_told *)session_told(s, key);
 
-	if (!key_fits(key))
+	if (!key_fits(key) || (told && memcmp(&told->stamp, stamp, sizeof *stamp) == 0))
 		return 0;
 	if (!told) {
 		told = &s->ring[s->ring_next];
@@ -196,22 +206,19 @@ int session_check(const struct session *s, struct slice key, struct err *e)
 int session_add(struct home *h, struct session *s, enum session_record type, struct slice bytes, uint64_t max_bytes, struct err *e)
 {
 	struct record_head head = { type, checksum(bytes.p, bytes.len), bytes.len };
-	int fd, rc = 0;
 
 	if (s->end + sizeof head + bytes.len > max_bytes)
 		return err_set(e, ERR_TOO_BIG, "one sync of more than %llu bytes: raise MAX_SYNC_PAYLOAD_MEGS", (unsigned long long)max_bytes);
-	fd = open_file(h, O_WRONLY | O_CREAT, e);
-	if (fd < 0)
+	if (open_file(h, true, e) < 0)
 		return -1;
 	/* What an earlier, larger sync left behind the end must not stay on disk for ever. */
-	if (s->end == sizeof(struct header) && ftruncate(fd, (off_t)s->end) != 0)
-		rc = err_errno(e, "%s/" SESSION_FILE ": truncate", home_path(h));
-	else if (fd_write_at(fd, &head, sizeof head, s->end) != 0 || fd_write_at(fd, bytes.p, bytes.len, s->end + sizeof head) != 0)
-		rc = err_errno(e, "%s/" SESSION_FILE ": write", home_path(h));
-	close(fd);
-	if (rc == 0)
-		s->end += sizeof head + bytes.len;
-	return rc;
+	if (s->end == sizeof(struct header) && ftruncate(h->session_fd, (off_t)s->end) != 0)
+		return err_errno(e, "%s/" SESSION_FILE ": truncate", home_path(h));
+	if (fd_write_at(h->session_fd, &head, sizeof head, s->end) != 0 ||
+	    fd_write_at(h->session_fd, bytes.p, bytes.len, s->end + sizeof head) != 0)
+		return err_errno(e, "%s/" SESSION_FILE ": write", home_path(h));
+	s->end += sizeof head + bytes.len;
+	return 0;
 }
 
 /* Read the record at *at, if it is of the wanted type. 1 read, 0 passed over, -1. */
@@ -237,24 +244,23 @@ int session_each(struct home *h, const struct session *s, int type, record_fn *f
 {
 	struct buf bytes = BUF_INIT(BUF_UNBOUNDED);
 	uint64_t at = sizeof(struct header);
-	int fd, rc = 0;
+	int rc;
 
 	if (s->end <= at)
 		return 0;
-	errno = 0;
-	fd = open_file(h, O_RDONLY, e);
-	if (fd < 0)
-		return errno == ENOENT ? err_set(e, ERR_CONFLICT, "session: the file is gone") : -1;
+	rc = open_file(h, false, e);
+	if (rc != 1)
+		return rc == 0 ? err_set(e, ERR_CONFLICT, "session: the file is gone") : -1;
+	rc = 0;
 	while (rc == 0 && at < s->end) {
 		struct record_head head;
-		int got = read_record(fd, s, &at, type, &head, &bytes, e);
+		int got = read_record(h->session_fd, s, &at, type, &head, &bytes, e);
 
 		if (got < 0)
 			rc = -1;
 		else if (got == 1)
 			rc = fn((enum session_record)head.type, buf_slice(&bytes), arg, e);
 	}
-	close(fd);
 	buf_release(&bytes);
 	return rc;
 }

@@ -93,7 +93,7 @@ int session_end(struct home *h, struct err *e);
 int session_check(const struct session *s, struct slice key, struct err *e);
 
 /* Records. Types are the letters below. add appends and moves s->end (in memory: session_save makes it count). */
-enum session_record { RECORD_GRAVES = 'g', RECORD_CHANGES = 'c', RECORD_CHUNK = 'k', RECORD_SHAPES = 's' };
+enum session_record { RECORD_GRAVES = 'g', RECORD_CHANGES = 'c', RECORD_ROWS = 'r', RECORD_SHAPES = 's' };
 /* ERR_TOO_BIG when all records together would exceed max_bytes. */
 int session_add(struct home *h, struct session *s, enum session_record type, struct slice bytes, uint64_t max_bytes, struct err *e);
 /* Call fn for every record of `type` (0: all), in order. ERR_CONFLICT when the file does not hold what the header promises. */

@@ -1,7 +1,6 @@
 /* See settings.h. */
 #include "storage/settings.h"
 
-#include "base/json.h"
 #include "format/day.h"
 #include "format/tags.h"
 #include "storage/collection_priv.h"
@@ -138,11 +137,97 @@ int conf_put(struct collection *c, struct slice key, struct slice val, int64_t u
 	return sql_run(&c->sql, st, e);
 }
 
-int conf_clear(struct collection *c, struct err *e)
-{
-	sqlite3_stmt *st = sql_stmt(&c->sql, CONFIG_CLEAR, e);
+struct conf_entry {
+	const char *key;
+	struct json_object *value;
+	bool same; /* as it is in the table */
+};
 
-	return st ? sql_run(&c->sql, st, e) : -1;
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(((const struct conf_entry *)a)->key, ((const struct conf_entry *)b)->key);
+}
+
+static struct conf_entry *sorted_entries(struct json_object *map, size_t *n)
+{
+	struct conf_entry *list = xcalloc((size_t)json_object_object_length(map), sizeof *list);
+
+	*n = 0;
+	json_object_object_foreach(map, key, value)
+	{
+		if (!json_is_mark(key))
+			list[(*n)++] = (struct conf_entry){ key, value, false };
+	}
+	qsort(list, *n, sizeof *list, by_key);
+	return list;
+}
+
+/* Mark what is there already. Keys that are in the table only go into `gone`, with their lengths before them. */
+static int compare_conf(struct collection *c, struct conf_entry *list, size_t n, struct buf *gone, struct err *e)
+{
+	sqlite3_stmt *st = sql_stmt(&c->sql, CONFIG_ALL, e);
+	struct buf text = BUF_INIT(BUF_UNBOUNDED);
+	size_t i = 0;
+	int rc;
+
+	if (!st)
+		return -1;
+	while ((rc = sql_step(&c->sql, st, e)) == 1) {
+		struct slice key = sql_column(st, 0), stored = sql_column(st, 1);
+
+		while (i < n && strcmp(list[i].key, key.p) < 0)
+			i++;
+		if (i == n || !slice_eq_str(key, list[i].key)) {
+			buf_put(gone, &key.len, sizeof key.len);
+			buf_put(gone, key.p, key.len);
+			continue;
+		}
+		buf_reset(&text);
+		json_put_value(&text, list[i].value);
+		list[i].same = sqlite3_column_type(st, 1) == SQLITE_BLOB && slice_eq(stored, buf_slice(&text));
+	}
+	buf_release(&text);
+	return rc;
+}
+
+static int delete_keys(struct collection *c, const struct buf *gone, struct err *e)
+{
+	for (size_t at = 0; at < gone->len;) {
+		sqlite3_stmt *st = sql_stmt(&c->sql, CONFIG_DELETE, e);
+		struct slice key;
+
+		memcpy(&key.len, gone->data + at, sizeof key.len);
+		key.p = gone->data + at + sizeof key.len;
+		at += sizeof key.len + key.len;
+		if (!st)
+			return -1;
+		sql_bind_text(st, 1, key);
+		if (sql_run(&c->sql, st, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int conf_replace(struct collection *c, struct json_object *map, int64_t usn, int64_t now_s, struct err *e)
+{
+	struct buf gone = BUF_INIT(BUF_UNBOUNDED), text = BUF_INIT(BUF_UNBOUNDED);
+	size_t n;
+	struct conf_entry *list = sorted_entries(map, &n);
+	int rc = compare_conf(c, list, n, &gone, e);
+
+	if (rc == 0)
+		rc = delete_keys(c, &gone, e);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (list[i].same)
+			continue;
+		buf_reset(&text);
+		json_put_value(&text, list[i].value);
+		rc = conf_put(c, slice_of(list[i].key), buf_slice(&text), usn, now_s, e);
+	}
+	free(list);
+	buf_release(&gone);
+	buf_release(&text);
+	return rc;
 }
 
 int conf_print(struct collection *c, struct buf *out, struct err *e)
@@ -259,13 +344,12 @@ int collection_unbury(struct collection *c, int64_t now_s, struct err *e)
 		rc = 0;
 		goto out;
 	}
-	if (collection_begin(c, e) != 0)
+	if (collection_begin_loose(c, e) != 0)
 		goto out;
-	if (carry_out(c, &plan, col.usn, now_s, e) != 0) {
+	if (carry_out(c, &plan, col.usn, now_s, e) == 0)
+		rc = collection_commit(c, e);
+	else
 		collection_rollback(c);
-		goto out;
-	}
-	rc = collection_commit(c, e);
 out:
 	buf_release(&v.sched_ver);
 	buf_release(&v.rollover);

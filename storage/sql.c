@@ -192,7 +192,7 @@ static int set_pragmas(struct sql *s, struct err *e)
 			return -1;
 		sqlite3_wal_hook(s->db, note_wal, s);
 	}
-	return sql_exec(s, s->mode & SQL_LOOSE ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL", e);
+	return sql_exec(s, "PRAGMA synchronous=FULL", e);
 }
 
 int sql_open(struct sql *s, const char *path, unsigned mode, const char *const *texts, int n_texts, struct err *e)
@@ -379,6 +379,13 @@ void sql_rollback(struct sql *s)
 	/* Without memory for so much: a transaction that stayed open would keep its locks. */
 	if (!sqlite3_get_autocommit(s->db))
 		s->broken = true;
+}
+
+int sql_loosen(struct sql *s, bool loose, struct err *e)
+{
+	if (s->mode & SQL_ROLLBACK)
+		return 0;
+	return sql_exec(s, loose ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL", e);
 }
 
 void sql_bind_text(sqlite3_stmt *st, int i, struct slice v)

@@ -28,7 +28,6 @@ struct sql {
 enum sql_mode {
 	SQL_CREATE = 1,   /* make the file if it is not there (mode 0600) */
 	SQL_ROLLBACK = 2, /* rollback journal instead of WAL (shared file systems) */
-	SQL_LOOSE = 4,    /* synchronous=NORMAL: throttle.db and other things that may vanish */
 	SQL_FOREIGN = 8,  /* a file of unknown origin: read-only, immutable; for the importing child alone */
 	SQL_OVERLAY = 32, /* the file that overlay_offer named; `path` is for messages. With SQL_BUILD */
 	SQL_BUILD = 16,   /* a new file that only we know yet: no journal, no sync (the caller fsyncs), ATTACH allowed */
@@ -69,6 +68,11 @@ int sql_int(struct sql *s, sqlite3_stmt *st, int64_t *v, struct err *e);
 int sql_begin(struct sql *s, struct err *e); /* BEGIN IMMEDIATE */
 int sql_commit(struct sql *s, struct err *e);
 void sql_rollback(struct sql *s); /* does nothing outside a transaction */
+/*
+ * Between transactions: shall commits not wait for the disk (synchronous=NORMAL), or again? Whatever follows them in a WAL
+ * makes them durable too. A rollback journal waits in any case.
+ */
+int sql_loosen(struct sql *s, bool loose, struct err *e);
 
 void sql_bind_text(sqlite3_stmt *st, int i, struct slice v); /* borrowed until the statement is reset */
 void sql_bind_blob(sqlite3_stmt *st, int i, struct slice v);

@@ -1,6 +1,7 @@
 /* format/rows: rows of the wire against what the official library stores and sends. */
 #include "format/rows.h"
 
+#include "format/packed_rows.h"
 #include "tests/unit/vectors.h"
 
 /* What one test needs again and again: scratch, and a printed row parsed again. */
@@ -492,6 +493,94 @@ static void test_scratch_has_a_ceiling(void **state)
 	buf_release(&small);
 }
 
+static void print_packed(struct buf *out, const struct packed_row *row)
+{
+	if (row->kind == PACKED_CARD)
+		card_print(out, &row->as.card);
+	else if (row->kind == PACKED_REVLOG)
+		revlog_print(out, &row->as.revlog);
+	else
+		note_print(out, &row->as.note);
+}
+
+/* Rows come back as they were, take no more room than their JSON, and whatever is cut off is noticed. */
+static void test_packed_rows(void **state)
+{
+	static const char *const cards[] = {
+		"[1,1,1,0,1,3,2,2,1,1,0,1,0,0,0,0,0,\"{}\"]",
+		"[-9223372036854775808,9223372036854775807,-1,65535,0,-1,3,-3,-2147483648,4294967295,65535,4294967295,0,1,2147483647,"
+		"1700000000000,255,\"{\\\"pos\\\":7}\"]",
+	};
+	static const char revlog[] = "[1700000000000,1699999999999,-1,4,-600,2147483647,4294967295,0,5]";
+	static const char *const notes[] = {
+		"[1700000000000,\"g\",2,3,-1,\" a b \",\"x\\u001fy\\u001f\",\"\",\"\",0,\"\"]",
+		"[0,\"\",0,0,0,\"\",\"\",\"\",\"\",0,\"\"]",
+	};
+	struct buf bytes = BUF_INIT(BUF_UNBOUNDED), scratch = BUF_INIT(BUF_UNBOUNDED), want = BUF_INIT(BUF_UNBOUNDED);
+	struct buf got = BUF_INIT(BUF_UNBOUNDED);
+	struct packed_row row;
+	struct slice rest;
+	char *copy;
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		struct json_object *o = parsed(i < 2 ? cards[i] : i == 2 ? revlog : notes[i - 3]);
+		size_t json_before = want.len, packed_before = bytes.len;
+		union {
+			struct card_row card;
+			struct revlog_row revlog;
+			struct note_row note;
+		} in;
+
+		if (i < 2) {
+			assert_int_equal(card_from_json(&in.card, o, &scratch, NULL), 0);
+			card_print(&want, &in.card);
+			card_pack(&bytes, &in.card);
+		} else if (i == 2) {
+			assert_int_equal(revlog_from_json(&in.revlog, o, NULL), 0);
+			revlog_print(&want, &in.revlog);
+			revlog_pack(&bytes, &in.revlog);
+		} else {
+			assert_int_equal(note_from_json(&in.note, o, &scratch, NULL), 0);
+			note_print(&want, &in.note);
+			note_pack(&bytes, &in.note);
+		}
+		assert_true(bytes.len - packed_before < want.len - json_before);
+		json_object_put(o);
+	}
+	rest = buf_slice(&bytes);
+	while (packed_next(&rest, &row) == 1) {
+		print_packed(&got, &row);
+		if (row.kind == PACKED_NOTE)
+			assert_int_equal(row.as.note.n_fields, row.as.note.flds.len ? 3 : 1);
+	}
+	assert_int_equal(rest.len, 0);
+	assert_string_equal(buf_str(&got), buf_str(&want));
+	for (size_t n = 0; n < bytes.len; n++) {
+		int rows = 0, more;
+
+		copy = malloc(n + 1); /* exactly as long as it claims to be, for the address sanitizer */
+		memcpy(copy, bytes.data, n);
+		rest = (struct slice){ copy, n };
+		while ((more = packed_next(&rest, &row)) == 1)
+			rows++;
+		assert_true(rows < 5);
+		free(copy);
+	}
+	for (int kind = 0; kind < 256; kind++) {
+		char nonsense[24];
+
+		memset(nonsense, 0xFF, sizeof nonsense);
+		nonsense[0] = (char)kind;
+		rest = (struct slice){ nonsense, sizeof nonsense };
+		assert_int_equal(packed_next(&rest, &row), -1);
+	}
+	buf_release(&bytes);
+	buf_release(&scratch);
+	buf_release(&want);
+	buf_release(&got);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -506,6 +595,7 @@ int main(void)
 		cmocka_unit_test(test_note_print),
 		cmocka_unit_test(test_print_clamps),
 		cmocka_unit_test(test_scratch_has_a_ceiling),
+		cmocka_unit_test(test_packed_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

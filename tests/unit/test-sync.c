@@ -2,6 +2,8 @@
  * The normal sync from memory. What real clients make of it is in tests/clients and tests/equal.
  */
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "storage/collection.h"
@@ -45,6 +47,71 @@ static void test_wrong_key(void **state)
 	place_must_fail(p, "s", "meta", META, ERR_BAD_LOGIN);
 	snprintf(p->key, sizeof p->key, "nobody");
 	place_must_fail(p, "s", "meta", "not json", ERR_BAD_LOGIN);
+}
+
+/* Keys end for every worker at once, also for one that has just seen them work. */
+static void test_key_ended_elsewhere(void **state)
+{
+	struct place *p = *state;
+	struct homes_options o = { .base = p->base, .workers = 4, .lock_ms = 1000 };
+	struct err e = ERR_INIT;
+	struct homes *other;
+	struct home *h;
+
+	place_begin_account(p);
+	assert_non_null(place_call(p, "s", "meta", META));
+	other = homes_open(&o, &e);
+	assert_non_null(other);
+	assert_int_equal(homes_get(other, slice_of(p->uid), &h, &e), 1);
+	assert_int_equal(home_lock(h, &e), 0);
+	assert_int_equal(home_keys_end(h, &e), 0);
+	home_unlock(h);
+	homes_close(other);
+	place_must_fail(p, "s", "meta", META, ERR_BAD_LOGIN);
+	place_must_fail(p, "s", "upload", "no file", ERR_BAD_LOGIN);
+	place_must_fail(p, "s", "meta", META, ERR_BAD_LOGIN);
+}
+
+static ssize_t never_read(struct source *s, void *to, size_t n, struct err *e)
+{
+	(void)s;
+	(void)to;
+	(void)n;
+	(void)e;
+	fail_msg("a body was read before there was a place for its user");
+	return -1;
+}
+
+/* One user's slow bodies must not keep all workers. */
+static void test_place_before_body(void **state)
+{
+	static const char *const methods[] = { "meta", "applyChunk", "chunk", "upload", "uploadChanges" };
+	struct place *p = *state;
+	int fds[2];
+
+	place_begin_account(p);
+	for (int i = 0; i < 2; i++) {
+		char path[PATH_MAX + 16];
+
+		snprintf(path, sizeof path, "%s/slot-%d", p->path, i);
+		fds[i] = open(path, O_RDWR | O_CREAT, 0600);
+		assert_true(fds[i] >= 0);
+		assert_int_equal(flock(fds[i], LOCK_EX | LOCK_NB), 0);
+	}
+	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+		struct source source = { never_read };
+		struct call c = { .version = 11, .key = slice_of(p->key), .session_key = SLICE("k"), .body = &source };
+		struct err e = ERR_INIT;
+		struct reply r;
+
+		reply_init(&r);
+		assert_int_equal(call_run(&p->server, method_find(AREA_SYNC | AREA_MSYNC, slice_of(methods[i])), &c, &r, &e), -1);
+		assert_int_equal(e.kind, ERR_BUSY);
+		reply_release(&r);
+	}
+	close(fds[1]);
+	close(fds[0]);
+	assert_non_null(place_call(p, "k", "meta", META));
 }
 
 static const char one_card[] = "{\"chunk\":{\"done\":true,\"revlog\":[[7,1,0,3,1,0,2500,9,1]],"
@@ -218,6 +285,164 @@ static void test_damaged_session_file(void **state)
 	}
 }
 
+/* And when somebody takes it away, or puts another one there, while a worker has it open. */
+static void test_lost_session_file(void **state)
+{
+	struct place *p = *state;
+	char file[PATH_MAX + 16], other[PATH_MAX + 16];
+	int fd;
+
+	place_begin_account(p);
+	snprintf(file, sizeof file, "%s/session", p->path);
+	snprintf(other, sizeof other, "%s/other", p->path);
+	place_start_sync(p, "k", 1);
+	assert_int_equal(unlink(file), 0);
+	place_must_fail(p, "k", "applyChunk", one_card, ERR_CONFLICT);
+	place_start_sync(p, "k", 1);
+	place_must(p, "k", "applyChunk", one_card, "null");
+	fd = open(other, O_RDWR | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(rename(other, file), 0);
+	place_must_fail(p, "k", "finish", "{}", ERR_CONFLICT);
+	place_start_sync(p, "k", 1);
+	assert_non_null(place_call(p, "k", "finish", "{}"));
+	assert_int_equal(access(file, F_OK), 0);
+}
+
+#define NOTETYPE(id, name, fields) \
+	"{\"id\":" #id ",\"mod\":5,\"name\":\"" name "\",\"usn\":0,\"type\":0,\"sortf\":1,\"did\":null,\"css\":\"\"," \
+	"\"tmpls\":[{\"name\":\"t\",\"qfmt\":\"q\"}],\"flds\":[" fields "]}"
+#define FIELD(name) "{\"name\":\"" name "\",\"sticky\":false,\"rtl\":false,\"font\":\"\",\"size\":20}"
+#define NOTES(rows) "{\"chunk\":{\"notes\":[" rows "]}}"
+#define NOTE(id, mid, fields) "[" #id ",\"g" #id "\"," #mid ",5,0,\"\",\"" fields "\",\"\",\"\",0,\"\"]"
+
+/* Notes are held against the note types of the collection and of the same sync. */
+static void test_notes_fit_their_types(void **state)
+{
+	static const char two_types[] = "{\"changes\":{\"models\":[" NOTETYPE(90, "two", FIELD("a") "," FIELD("b")) ","
+					NOTETYPE(80, "one", FIELD("a")) "],\"decks\":[[],[]],\"tags\":[]}}";
+	struct place *p = *state;
+
+	place_begin_account(p);
+	place_start_sync(p, "k", 1);
+	place_must_fail(p, "k", "applyChunk", NOTES(NOTE(1, 90, "x\\u001fy")), ERR_BAD_REQUEST);
+	assert_non_null(place_call(p, "k", "applyChanges", two_types));
+	place_must(p, "k", "applyChunk", NOTES(NOTE(1, 90, "x\\u001fy") "," NOTE(2, 80, "z")), "null");
+	place_must_fail(p, "k", "applyChunk", NOTES(NOTE(3, 90, "x")), ERR_BAD_REQUEST);
+	place_must_fail(p, "k", "applyChunk", NOTES(NOTE(3, 80, "x\\u001fy")), ERR_BAD_REQUEST);
+	place_must_fail(p, "k", "applyChunk", NOTES(NOTE(3, 85, "x")), ERR_BAD_REQUEST);
+	assert_non_null(place_call(p, "k", "finish", "{}"));
+	assert_string_equal(place_query(p, "SELECT group_concat(id || sfld, ' ') FROM notes"), "1y 2");
+	place_start_sync(p, "k", 2);
+	place_must_fail(p, "k", "applyChunk", NOTES(NOTE(3, 90, "x")), ERR_BAD_REQUEST);
+	place_must(p, "k", "applyChunk", NOTES(NOTE(3, 80, "x") "," NOTE(4, 90, "\\u001f") "," NOTE(5, 80, "")), "null");
+	assert_non_null(place_call(p, "k", "finish", "{}"));
+	assert_string_equal(place_query(p, "SELECT count(*) FROM notes"), "5");
+}
+
+/* The same for notes: ours is "a", theirs has another first field, or another second one. */
+static void test_note_ties(void **state)
+{
+	static const char one_type[] = "{\"changes\":{\"models\":[" NOTETYPE(90, "two", FIELD("a") "," FIELD("b")) "],"
+				       "\"decks\":[[],[]],\"tags\":[]}}";
+	static const struct {
+		int ours, theirs;
+		bool news;
+		bool takes; /* theirs */
+	} cases[] = {
+		{ 100, 101, true, true }, { 100, 100, true, true }, { 101, 100, true, false }, { 101, 100, false, true },
+	};
+	static const char *const fields[] = { "a\\u001fx", "y\\u001fb" }, *const stored[] = { "a x", "y b" };
+	static const char format[] = "{\"chunk\":{\"notes\":[[7,\"g\",90,%d,0,\" t \",\"%s\",\"\",\"\",0,\"\"]]}}";
+	struct place *p = *state;
+	char body[256];
+
+	place_begin_account(p);
+	place_start_sync(p, "k", 1);
+	assert_non_null(place_call(p, "k", "applyChanges", one_type));
+	assert_non_null(place_call(p, "k", "finish", "{}"));
+	for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+		int64_t usn = atoll(place_query(p, "SELECT usn FROM col"));
+
+		place_start_sync(p, "k", usn);
+		place_must(p, "k", "applyGraves", "{\"chunk\":{\"cards\":[],\"decks\":[],\"notes\":[7]}}", "null");
+		snprintf(body, sizeof body, format, cases[i / 2].ours, "a\\u001fb");
+		place_must(p, "k", "applyChunk", body, "null");
+		assert_non_null(place_call(p, "k", "finish", "{}"));
+		place_start_sync(p, "k", cases[i / 2].news ? usn : usn + 1);
+		snprintf(body, sizeof body, format, cases[i / 2].theirs, fields[i % 2]);
+		place_must(p, "k", "applyChunk", body, "null");
+		assert_non_null(place_call(p, "k", "finish", "{}"));
+		assert_string_equal(place_query(p, "SELECT replace(flds, char(31), ' ') FROM notes"),
+				    cases[i / 2].takes ? stored[i % 2] : "a b");
+		assert_string_equal(place_query(p, "SELECT tags || sfld FROM notes"),
+				    cases[i / 2].takes && i % 2 == 0 ? " t x" : " t b");
+	}
+}
+
+/* What is the same stays as it is; the rest is as the client has it. */
+static void test_configuration_is_replaced(void **state)
+{
+	static const char *const steps[][2] = {
+		{ "{\"a\":1,\"b\":{\"y\":[1.5],\"x\":null},\"c\":\"z\"}", "a=1:1 b={\"x\":null,\"y\":[1.5]}:1 c=\"z\":1" },
+		{ "{\"c\":\"z\",\"b\":{\"x\":null,\"y\":[1.50]},\"a\":2,\"\":0}", "=0:2 a=2:2 b={\"x\":null,\"y\":[1.5]}:1 c=\"z\":1" },
+		{ "{\"b\":true,\"bb\":true}", "b=true:3 bb=true:3" },
+		{ "{}", "NULL" },
+	};
+	struct place *p = *state;
+	char body[256];
+
+	place_begin_account(p);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		place_start_sync(p, "k", 1 + (int64_t)i);
+		snprintf(body, sizeof body, "{\"changes\":{\"models\":[],\"decks\":[[],[]],\"tags\":[],\"conf\":%s}}", steps[i][0]);
+		assert_non_null(place_call(p, "k", "applyChanges", body));
+		assert_non_null(place_call(p, "k", "finish", "{}"));
+		assert_string_equal(place_query(p, "SELECT group_concat(key || '=' || val || ':' || usn, ' ')"
+						   " FROM (SELECT * FROM config ORDER BY key)"), steps[i][1]);
+	}
+}
+
+#ifndef ANKISYNC_SANITIZE
+/* A long list of what is no object at all costs no more than the list. */
+static void test_lists_of_nothing(void **state)
+{
+	static const char *const bodies[][2] = {
+		{ "{\"changes\":{\"models\":[", "],\"decks\":[[],[]],\"tags\":[]}}" },
+		{ "{\"changes\":{\"models\":[],\"decks\":[[", "],[]],\"tags\":[]}}" },
+		{ "{\"changes\":{\"models\":[],\"decks\":[[],[", "]],\"tags\":[]}}" },
+	};
+	enum { N = 900000 };
+	struct place *p = *state;
+	struct buf body = BUF_INIT(BUF_UNBOUNDED);
+	struct rlimit before, now;
+	unsigned long pages;
+	FILE *f;
+
+	place_begin_account(p);
+	place_start_sync(p, "k", 1);
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		buf_reset(&body);
+		buf_puts(&body, bodies[i][0]);
+		for (int k = 0; k < N; k++)
+			buf_puts(&body, k ? ",1" : "1");
+		buf_puts(&body, bodies[i][1]);
+		f = fopen("/proc/self/statm", "r");
+		assert_int_equal(fscanf(f, "%lu", &pages), 1);
+		fclose(f);
+		assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+		now = before;
+		/* The numbers take 80 bytes each; what could be made of them, twice as much. */
+		now.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + N * (rlim_t)130;
+		assert_int_equal(setrlimit(RLIMIT_AS, &now), 0);
+		place_must_fail(p, "k", "applyChanges", buf_str(&body), ERR_BAD_REQUEST);
+		assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+	}
+	buf_release(&body);
+}
+#endif
+
 /* card 5: ours has mod `ours`, known to the client or news to it; the client's has `theirs`. */
 static void test_card_ties(void **state)
 {
@@ -229,26 +454,29 @@ static void test_card_ties(void **state)
 		{ 100, 101, true, "2" }, { 100, 100, true, "2" }, { 101, 100, true, "1" }, { 100, 101, false, "2" },
 		{ 100, 100, false, "2" }, { 101, 100, false, "2" },
 	};
+	static const int nids[] = { 4, 6 }; /* of theirs: ours has 4. There is a statement for either */
 	struct place *p = *state;
 	char body[256];
 
 	place_begin_account(p);
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+	for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
 		int64_t usn = atoll(place_query(p, "SELECT usn FROM col"));
+		int nid = nids[i % 2];
 
 		place_start_sync(p, "k", usn);
 		place_must(p, "k", "applyGraves", "{\"chunk\":{\"cards\":[5],\"decks\":[],\"notes\":[]}}", "null");
 		snprintf(body, sizeof body, "{\"chunk\":{\"cards\":[[5,4,1,0,%lld,0,2,2,10,3,2500,1,0,0,0,0,1,\"\"]]}}",
-			 (long long)cases[i].ours);
+			 (long long)cases[i / 2].ours);
 		place_must(p, "k", "applyChunk", body, "null");
 		assert_non_null(place_call(p, "k", "finish", "{}"));
-		place_start_sync(p, "k", cases[i].news ? usn : usn + 1);
-		snprintf(body, sizeof body, "{\"chunk\":{\"cards\":[[5,4,1,0,%lld,0,2,2,10,3,2500,1,0,0,0,0,2,\"\"]]}}",
-			 (long long)cases[i].theirs);
+		place_start_sync(p, "k", cases[i / 2].news ? usn : usn + 1);
+		snprintf(body, sizeof body, "{\"chunk\":{\"cards\":[[5,%d,1,0,%lld,0,2,2,10,3,2500,1,0,0,0,0,2,\"\"]]}}", nid,
+			 (long long)cases[i / 2].theirs);
 		place_must(p, "k", "applyChunk", body, "null");
 		assert_non_null(place_call(p, "k", "finish", "{}"));
-		if (strcmp(place_query(p, "SELECT flags FROM cards WHERE id = 5"), cases[i].flags) != 0)
+		if (strcmp(place_query(p, "SELECT flags FROM cards WHERE id = 5"), cases[i / 2].flags) != 0)
 			fail_msg("case %zu: %s", i, place_query(p, "SELECT flags FROM cards WHERE id = 5"));
+		assert_int_equal(atoi(place_query(p, "SELECT nid FROM cards WHERE id = 5")), cases[i / 2].flags[0] == '2' ? nid : 4);
 	}
 }
 
@@ -716,6 +944,8 @@ int main(void)
 		T(test_all_statements),
 		T(test_meta_of_a_new_account),
 		T(test_wrong_key),
+		T(test_key_ended_elsewhere),
+		T(test_place_before_body),
 		T(test_whole_sync),
 		T(test_bad_counts),
 		T(test_stale_counts),
@@ -723,6 +953,13 @@ int main(void)
 		T(test_set_back_server),
 		T(test_collection_replaced_after_meta),
 		T(test_damaged_session_file),
+		T(test_lost_session_file),
+		T(test_notes_fit_their_types),
+		T(test_note_ties),
+		T(test_configuration_is_replaced),
+#ifndef ANKISYNC_SANITIZE
+		T(test_lists_of_nothing),
+#endif
 		T(test_card_ties),
 		T(test_clash_renames_ours),
 		T(test_clash_with_a_name_in_use),
