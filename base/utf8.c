@@ -53,16 +53,31 @@ size_t utf8_bad_part(const char *p, size_t n)
 	return have ? have : 1;
 }
 
+static bool is_tail(char c)
+{
+	return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+/* Whole books pass here: eight plain bytes at a time, and no detours for most of the scripts there are. */
 bool utf8_valid(struct slice s)
 {
-	for (size_t i = 0, n; i < s.len; i += n) {
-		uint64_t eight;
+	const char *p = s.len ? s.p : "", *end = p + s.len;
 
-		n = 8;
-		if (s.len - i >= n && (memcpy(&eight, s.p + i, n), (eight & 0x8080808080808080u) == 0))
-			continue;
-		n = (unsigned char)s.p[i] < 0x80 ? 1 : utf8_sequence(s.p + i, s.len - i);
-		if (!n)
+	for (size_t n; p < end; p += n) {
+		unsigned char c = (unsigned char)*p;
+		uint64_t eight = UINT64_MAX;
+
+		if (end - p >= 8)
+			memcpy(&eight, p, 8);
+		if ((eight & 0x8080808080808080u) == 0)
+			n = 8;
+		else if (c < 0x80)
+			n = 1;
+		else if (c >= 0xC2 && c <= 0xDF && end - p >= 2 && is_tail(p[1]))
+			n = 2;
+		else if (c >= 0xE1 && c <= 0xEF && c != 0xED && end - p >= 3 && is_tail(p[1]) && is_tail(p[2]))
+			n = 3;
+		else if (!(n = utf8_sequence(p, (size_t)(end - p))))
 			return false;
 	}
 	return true;

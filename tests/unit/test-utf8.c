@@ -58,6 +58,20 @@ static void test_invalid_parts(void **state)
 				assert_int_equal(used, utf8_bad_part(rows[i].bytes.p + at, rows[i].bytes.len - at));
 		if (parts != rows[i].parts)
 			fail_msg("row %zu: %zu parts", i, parts);
+		/* Wherever it stands in a text. */
+		for (size_t before = 0; before < 18; before++) {
+			struct buf b = BUF_INIT(64);
+
+			for (size_t n = 0; n < before; n++)
+				buf_put(&b, n % 9 == 8 ? "\xe2\x82\xac" : "a", n % 9 == 8 ? 3 : 1);
+			assert_true(utf8_valid(buf_slice(&b)));
+			buf_put(&b, rows[i].bytes.p, rows[i].bytes.len);
+			assert_false(utf8_valid(buf_slice(&b)));
+			buf_puts(&b, "a\xc3\xa4 and more");
+			assert_false(utf8_valid(buf_slice(&b)));
+			assert_int_equal(buf_check(&b, NULL), 0);
+			buf_release(&b);
+		}
 	}
 	assert_true(utf8_valid((struct slice){ NULL, 0 }));
 	assert_true(utf8_valid(SLICE("a\0\xc3\xa4")));
