@@ -248,6 +248,7 @@ int foreign_open(struct foreign *f, const char *path, struct err *e)
 	}
 	if (read_version(f, e) != 0 || check_tables(f, e) != 0 || check_triggers(f, e) != 0)
 		goto fail;
+	sql_shrink(&f->sql); /* of the indexes nothing is needed any more */
 	return 0;
 fail:
 	foreign_close(f);
