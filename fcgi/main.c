@@ -57,8 +57,9 @@ static void give_up_rights(void)
 static void give_memory_back(void)
 {
 #ifdef __GLIBC__
-	mallopt(M_MMAP_THRESHOLD, 1 << 20);
-	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+	/* Above what ordinary requests need again and again (core/spool.h). */
+	mallopt(M_MMAP_THRESHOLD, 8 << 20);
+	mallopt(M_TRIM_THRESHOLD, 2 << 20);
 #endif
 }
 
