@@ -63,7 +63,8 @@ int sql_err(struct sql *s, struct err *e, const char *what)
 		s->broken = true;
 	if (code == SQLITE_INTERRUPT)
 		return err_set(e, kind, "%s: not done within %lld s: %s", s->name, (long long)step_limit_ms / 1000, what);
-	return err_set(e, kind, "%s: %s: %s (%d)", s->name, what, sqlite3_errmsg(s->db), code);
+	/* The statement comes last: it may be longer than a message. */
+	return err_set(e, kind, "%s: %s (%d): %s", s->name, sqlite3_errmsg(s->db), code, what);
 }
 
 /* Nothing that comes out of a file may attach, change the schema, or call a pragma. */

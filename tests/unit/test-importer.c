@@ -316,7 +316,8 @@ static void test_refused(void **state)
 		{ "rich-18", "DROP INDEX idx_templates_name_ntid; INSERT INTO templates SELECT ntid, ord + 50, upper(name), 0, 0, config"
 			     " FROM templates WHERE ntid = 2001 AND ord = 0", "templates of one note type" },
 		/* one id twice */
-		{ "rich-18", "ALTER TABLE notes RENAME TO n; CREATE TABLE notes AS SELECT * FROM n UNION ALL SELECT * FROM n", "damaged" },
+		{ "rich-18", "ALTER TABLE notes RENAME TO n; CREATE TABLE notes AS SELECT * FROM n UNION ALL SELECT * FROM n",
+		  "damaged (dst: UNIQUE constraint failed: notes.id" },
 		{ "rich-18", "ALTER TABLE cards RENAME TO c; CREATE TABLE cards AS SELECT * FROM c; UPDATE cards SET id = 'x'", "damaged" },
 		/* schema 11 */
 		{ "old-11", "UPDATE col SET models = '[]'", "col.models" },
