@@ -2,10 +2,12 @@
 #include "storage/media.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "storage/contents_sync.h"
 #include "storage/sql.h"
 #include "tests/unit/test.h"
 
@@ -730,6 +732,40 @@ static void test_index_of_earlier_versions(void **state)
 	homes_close(others);
 }
 
+/* One that cannot be synced is an error wherever it stands, and nothing of it is left for the next time. */
+static void test_sync_at_once(void **state)
+{
+	struct place *p = *state;
+	int fds[CONTENTS_PUT_MAX], folder = open(p->base, O_RDONLY | O_DIRECTORY), good, pipe_fd[2];
+
+	assert_true(folder >= 0);
+	assert_int_equal(pipe(pipe_fd), 0);
+	for (size_t i = 0; i < CONTENTS_PUT_MAX; i++) {
+		char path[128];
+
+		snprintf(path, sizeof path, "%s/%zu", p->base, i);
+		fds[i] = open(path, O_CREAT | O_WRONLY, 0600);
+		assert_int_equal(write(fds[i], path, 10), 10);
+	}
+	for (size_t i = 0; i < CONTENTS_PUT_MAX; i += 21) {
+		assert_int_equal(sync_at_once(fds, CONTENTS_PUT_MAX, folder), 0);
+		good = fds[i];
+		fds[i] = 9999;
+		assert_int_equal(sync_at_once(fds, CONTENTS_PUT_MAX, folder), EBADF);
+		fds[i] = pipe_fd[0];
+		assert_int_equal(sync_at_once(fds, CONTENTS_PUT_MAX, -1), EINVAL);
+		fds[i] = good;
+	}
+	assert_int_equal(sync_at_once(fds, 1, -1), 0);
+	assert_int_equal(sync_at_once(fds, 0, folder), 0);
+	assert_int_equal(sync_at_once(fds, 1, 9999), EBADF);
+	for (size_t i = 0; i < CONTENTS_PUT_MAX; i++)
+		close(fds[i]);
+	close(folder);
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -752,6 +788,7 @@ int main(void)
 		CASE(test_another_index_under_the_name),
 		CASE(test_unfinished_put),
 		CASE(test_sizes),
+		CASE(test_sync_at_once),
 		CASE(test_short_contents),
 		CASE(test_index_of_earlier_versions),
 	};
