@@ -499,9 +499,10 @@ int home_remove(struct home *h, struct err *e)
 	/* At once and whole: whoever waits for the lock then sees that the path leads nowhere. */
 	if (rename(h->path, gone) != 0)
 		return err_errno(e, "%s: cannot rename", h->path);
-	if (fsync_dir(parent, e) != 0)
+	if (fsync_dir(parent, e) != 0 || remove_tree(gone, e) != 0)
 		return -1;
-	return remove_tree(gone, e);
+	/* Nobody would look for it after a power loss: the account goes next. */
+	return fsync_dir(parent, e);
 }
 
 static int sweep_gone(const char *folder, struct err *e)
@@ -509,6 +510,7 @@ static int sweep_gone(const char *folder, struct err *e)
 	char path[PATH_MAX];
 	struct dirent *entry;
 	DIR *dir = opendir(folder);
+	bool found = false;
 	int rc = 0;
 
 	if (!dir)
@@ -516,11 +518,12 @@ static int sweep_gone(const char *folder, struct err *e)
 	while ((entry = readdir(dir)) != NULL) {
 		if (strncmp(entry->d_name, GONE, strlen(GONE)) != 0)
 			continue;
+		found = true;
 		if (make_path(path, e, "%s/%s", folder, entry->d_name) != 0 || remove_tree(path, e) != 0)
 			rc = -1;
 	}
 	closedir(dir);
-	return rc;
+	return found && fsync_dir(folder, e) != 0 ? -1 : rc;
 }
 
 int homes_sweep(struct homes *hs, struct err *e)
