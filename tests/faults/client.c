@@ -299,6 +299,7 @@ static int send_media(struct client *c, int from, int to, bool with_ack)
 	size_t n = 1;
 	int rc = -1;
 
+	shim->paused = true;
 	buf_puts(&meta, "[");
 	for (int i = from; i <= to; i++, n++) {
 		snprintf(names[n], sizeof names[n], "%zu", n);
@@ -308,7 +309,6 @@ static int send_media(struct client *c, int from, int to, bool with_ack)
 	}
 	buf_puts(&meta, from > 1 ? "[\"file2.jpg\",null]]" : "[\"nothing.jpg\",null]]");
 	parts[0].data = buf_str(&meta);
-	shim->paused = true;
 	zip_make(&zip, parts, n);
 	shim->paused = false;
 	if (ask(c, 0, "", "begin", "{\"v\":\"test\"}") == 0 && ask(c, 0, "", "mediaChanges", "{\"lastUsn\":0}") == 0 &&

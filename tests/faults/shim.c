@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -602,6 +603,22 @@ static bool no_memory(const char *what)
 {
 	return shim && shim->mode != SHIM_OFF && shim->kind == SHIM_MEMORY && !remembering && !shim->paused &&
 	       next_call(SHIM_MEMORY, what, shim->root, false) < 0;
+}
+
+/* glibc's does not look whether it got what it asked for. */
+FTS *fts_open(char *const *paths, int options, int (*compare)(const FTSENT **, const FTSENT **))
+{
+	bool before = shim && shim->paused;
+	FTS *(*real)(char *const *, int, int (*)(const FTSENT **, const FTSENT **));
+	FTS *walk;
+
+	*(void **)&real = next_symbol("fts_open");
+	if (shim)
+		shim->paused = true;
+	walk = real(paths, options, compare);
+	if (shim)
+		shim->paused = before;
+	return walk;
 }
 
 void *malloc(size_t n)
