@@ -13,7 +13,7 @@
 
 #include "base/utf8.h"
 
-enum rule_kind { RULE_INT, RULE_USN, RULE_TEXT, RULE_UTF8, RULE_BLOB, RULE_BLOB_OR_NULL, RULE_SORT_FIELD };
+enum rule_kind { RULE_INT, RULE_USN, RULE_TEXT, RULE_UTF8, RULE_KEY, RULE_BLOB, RULE_BLOB_OR_NULL, RULE_SORT_FIELD };
 struct rule {
 	enum rule_kind kind;
 	int64_t lo, hi;
@@ -93,11 +93,15 @@ static const struct table_copy copies[] = {
 	  RULES(R_ANY_INT, R_U32, R_TEXT, R_ANY_INT, R_USN, R_BLOB),
 	  COPY("templates", "INSERT", TEMPLATE_COLUMNS, "?1, ?2, ?3, ?4, ?5, ?6", TEMPLATE_COLUMNS,
 	       "ntid, " M_U32("ord") ", " M_TEXT("name") ", " M_ANY_INT("mtime_secs") ", " M_USN ", " M_BLOB("config"), "") },
-	/* After an upload clients have usn -1 in here, and nobody minds (collection-format.md §8). */
-	{ FOREIGN_CONFIG, 14, 18, false, false, "plain_config",
-	  RULES(R_TEXT, R_I32, R_ANY_INT, R_BLOB),
+	/*
+	 * After an upload clients have usn -1 in here, and nobody minds (collection-format.md §8). A key with a NUL stays behind: no
+	 * message could carry it, so that the first sync would fail and all that followed.
+	 */
+	{ FOREIGN_CONFIG, 14, 18, false, true, "plain_config",
+	  RULES({ RULE_KEY }, R_I32, R_ANY_INT, R_BLOB),
 	  COPY("config", "INSERT", CONFIG_COLUMNS, "?1, ?2, ?3, ?4", CONFIG_COLUMNS,
-	       M_TEXT("KEY") ", " M_I32("usn") ", " M_ANY_INT("mtime_secs") ", " M_BLOB("val"), "") },
+	       M_TEXT("KEY") ", " M_I32("usn") ", " M_ANY_INT("mtime_secs") ", " M_BLOB("val"),
+	       " AND instr(" M_TEXT("KEY") ", char(0)) = 0") },
 	{ FOREIGN_TAGS, 17, 18, false, false, "plain_tags",
 	  RULES(R_TEXT, R_USN, { RULE_INT, 0, 1 }, { RULE_BLOB_OR_NULL }),
 	  COPY("tags", "INSERT", TAG_COLUMNS, "?1, ?2, ?3, ?4", TAG_COLUMNS,
@@ -169,6 +173,8 @@ static bool is_plain(const struct rule *r, sqlite3_value *v, int64_t usn_max)
 		return type == SQLITE_TEXT;
 	case RULE_UTF8:
 		return type == SQLITE_TEXT && utf8_valid(text_of(v));
+	case RULE_KEY:
+		return type == SQLITE_TEXT && !memchr(text_of(v).p, 0, text_of(v).len);
 	case RULE_BLOB:
 		return type == SQLITE_BLOB;
 	case RULE_BLOB_OR_NULL:

@@ -417,6 +417,18 @@ static void test_lost_rows(void **state)
 	expect_refusal("index without rows", src, "5 rows in table cards, but 0 in an index of it");
 }
 
+/* No JSON of ours could name them. */
+static void test_keys_with_nul(void **state)
+{
+	const char *src = files_golden("rich-18", "src"), *want = files_golden("rich-18", "want");
+
+	(void)state;
+	files_sql(src, "PRAGMA journal_mode=DELETE; INSERT INTO config VALUES ('a' || char(0) || 'b', 0, 0, x'31'), (char(0), 0, 0, x'31'),"
+		       " (x'00', 0, 0, x'31')");
+	expect_import(src, files_path("dst"));
+	files_same(files_path("dst"), want, false);
+}
+
 /* A schema whose rows say one thing to us and another one to SQLite. */
 static void test_disguised_view(void **state)
 {
@@ -571,8 +583,8 @@ int main(int argc, char **argv)
 		TEST(test_own_schema),    TEST(test_upgrade),        TEST(test_versions_between), TEST(test_result),
 		TEST(test_file_form),     TEST(test_mended),         TEST(test_refused),
 		TEST(test_not_a_file),    TEST(test_damaged_pages),  TEST(test_lost_rows),
-		TEST(test_disguised_view), TEST(test_shared_pages),    TEST(test_words),           TEST(test_utf16),          TEST(test_created),
-		TEST(test_deadline),      TEST(test_not_there),
+		TEST(test_keys_with_nul), TEST(test_disguised_view), TEST(test_shared_pages),     TEST(test_words),
+		TEST(test_utf16),         TEST(test_created),        TEST(test_deadline),         TEST(test_not_there),
 	};
 
 	if (argc > 1 && strcmp(argv[1], IMPORTER_OPTION) == 0)
