@@ -1,9 +1,9 @@
 /*
  * libFuzzer: names, tags, the order of names, what is computed from fields, card data, days, and lines of the log.
  *
- * The input: three texts with line feeds between them (the third holds all the rest). Cleaning what is clean changes
- * nothing, normal form C is utf8proc's, the order is one, the quick way through card data gives what the slow one gives,
- * and a line of the log is one line.
+ * The input: three texts with line feeds between them (the third holds all the rest). Cleaning a name comes to an end,
+ * normal form C is utf8proc's, the order is one, the quick way through card data gives what the slow one gives, and a line
+ * of the log is one line.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -30,19 +30,21 @@ static void native_of_native(struct slice native, struct buf *out)
 	buf_release(&wire);
 }
 
-/* Twice: removing a character may leave something that is not in normal form, in official as well. From then on nothing changes. */
-static void clean_stays_clean(const char *what, struct slice text, clean_fn *clean, clean_fn *again)
+/* Removing a character may leave what is cleaned otherwise the next time, in official as well: `:` NUL `:`. But it comes to an end. */
+static void clean_settles(const char *what, struct slice text, clean_fn *clean, clean_fn *again)
 {
-	struct buf first = BUF_INIT(BUF_UNBOUNDED), second = BUF_INIT(BUF_UNBOUNDED), third = BUF_INIT(BUF_UNBOUNDED);
+	enum { TIMES = 10 };
+	struct buf before = BUF_INIT(BUF_UNBOUNDED), after = BUF_INIT(BUF_UNBOUNDED);
 
-	clean(text, &first);
-	assert(utf8_valid(buf_slice(&first)) && first.len);
-	again(buf_slice(&first), &second);
-	again(buf_slice(&second), &third);
-	fuzz_same(what, buf_slice(&second), buf_slice(&third));
-	buf_release(&first);
-	buf_release(&second);
-	buf_release(&third);
+	clean(text, &after);
+	for (int i = 0; i < TIMES && !slice_eq(buf_slice(&before), buf_slice(&after)); i++) {
+		assert(utf8_valid(buf_slice(&after)) && after.len);
+		buf_set(&before, after.data, after.len);
+		again(buf_slice(&before), &after);
+	}
+	fuzz_same(what, buf_slice(&before), buf_slice(&after));
+	buf_release(&before);
+	buf_release(&after);
 }
 
 static void adopt(struct slice name)
@@ -203,8 +205,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 0; i < 3; i++) {
 		make_valid(raw[i], &valid[i]);
 		t[i] = buf_slice(&valid[i]);
-		clean_stays_clean("deck names", t[i], deck_name_native, native_of_native);
-		clean_stays_clean("tags", t[i], tag_normalize, tag_normalize);
+		clean_settles("deck names", t[i], deck_name_native, native_of_native);
+		clean_settles("tags", t[i], tag_normalize, tag_normalize);
 		adopt(t[i]);
 		normal_form(t[i]);
 		fields(t[i]);
