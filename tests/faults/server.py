@@ -147,12 +147,11 @@ class Faulty(Served):
     def home_at(self, user: Copied) -> Path:
         return self.base / "users" / user.uid[:2] / user.uid
 
-    def check_home(self, user: Copied, *, swept: bool) -> None:
-        """All databases are sound, and nothing lies about. An upload sweeps what dead workers left."""
+    def check_home(self, user: Copied) -> None:
+        """All databases are sound, and nothing lies about: a worker's first request of a user sweeps what dead ones left."""
         home = self.home_at(user)
         for path in home.iterdir():
-            assert not path.name.startswith(("etilqs_", "damaged-")), path
-            assert not swept or not path.name.startswith("tmp-"), path
+            assert not path.name.startswith(("tmp-", "etilqs_", "damaged-")), path
             if path.suffix in (".db", ".anki2"):
                 check_database(path)
         if (home / "media.db").exists():

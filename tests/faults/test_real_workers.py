@@ -157,7 +157,7 @@ def settle(stage: Stage, operation: str) -> None:
     assert not differences(first.dump(), second.dump())
     assert first.media() == second.media()
     assert first.problems() == ""
-    stage.server.check_home(stage.user, swept=operation == "upload")
+    stage.server.check_home(stage.user)
 
 
 def check(stage: Stage, operation: str, answered: bool, before: dict, after: dict, end: dict) -> None:
