@@ -75,7 +75,7 @@ uint64_t call_max_payload(const struct server *s, const struct method *m)
 {
 	if (m->flags & METHOD_NO_BODY)
 		return IGNORED_BODY_MAX;
-	return m->max_body ? m->max_body : server_max_payload(s);
+	return m->max_body && m->max_body < server_max_payload(s) ? m->max_body : server_max_payload(s);
 }
 
 static int read_payload(struct server *s, const struct method *m, struct call *c, struct err *e)

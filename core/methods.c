@@ -6,14 +6,18 @@
 #include "core/meta.h"
 #include "core/normal_sync.h"
 
-enum { SMALL = 65536, GRAVES_MAX = 1 << 20 };
+/*
+ * What comes with applyChanges is held several times over while it is compared with ours: as text, as a tree, as objects, as
+ * folded names. A collection's note types, decks and options have a few MB.
+ */
+enum { SMALL = 65536, GRAVES_MAX = 1 << 20, CHANGES_MAX = 64 << 20 };
 
 static const struct method methods[] = {
 	{ "hostKey", AREA_SYNC, METHOD_NO_KEY, LOGIN_BODY_MAX, login_host_key },
 	{ "meta", AREA_SYNC, METHOD_LOCKED, SMALL, meta_run },
 	{ "start", AREA_SYNC, METHOD_LOCKED, GRAVES_MAX * 16, normal_start },
 	{ "applyGraves", AREA_SYNC, METHOD_LOCKED | METHOD_SESSION, GRAVES_MAX, normal_apply_graves },
-	{ "applyChanges", AREA_SYNC, METHOD_LOCKED | METHOD_SESSION, 0, normal_apply_changes },
+	{ "applyChanges", AREA_SYNC, METHOD_LOCKED | METHOD_SESSION, CHANGES_MAX, normal_apply_changes },
 	{ "chunk", AREA_SYNC, METHOD_LOCKED | METHOD_SESSION | METHOD_NO_BODY, 0, normal_chunk },
 	{ "applyChunk", AREA_SYNC, METHOD_LOCKED | METHOD_SESSION, 0, normal_apply_chunk },
 	{ "sanityCheck2", AREA_SYNC, METHOD_LOCKED | METHOD_SESSION, SMALL, normal_sanity_check },

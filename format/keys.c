@@ -5,6 +5,8 @@
 #include <float.h>
 #include <math.h>
 
+enum { NAME_MAX_BYTES = 1 << 20 }; /* a name is held several times, and is in an index: SQLite has no room for 60 MB */
+
 static const struct {
 	const char *must_be;
 	int64_t lo, hi; /* of integers */
@@ -203,7 +205,7 @@ static bool store(struct object *o, const struct key *k, struct json_object *v)
 	case I32_STR:
 		return json_is_int_or_str(v, &n) && n >= words[k->word].lo && n <= words[k->word].hi && store_int(o, k, n);
 	case STR:
-		if (!json_is_str(v, &s))
+		if (!json_is_str(v, &s) || (k->field == COLUMN_NAME && s.len > NAME_MAX_BYTES))
 			return false;
 		*(ProtobufCBinaryData *)place_to_set(o, k).at = blob_data(s);
 		return true;

@@ -7,6 +7,8 @@
 #include "base/utf8.h"
 #include "format/name_parts.h"
 
+enum { NAME_MAX_BYTES = 4 << 20 }; /* twelve bytes of memory for each: what is longer is no name, and stays as it is */
+
 struct mark {
 	utf8proc_int32_t code;
 	utf8proc_propval_t class;
@@ -97,7 +99,7 @@ void name_put_nfc(struct buf *out, struct slice text)
 {
 	size_t done = 0, begin = 0, used;
 
-	if (is_plain(text)) {
+	if (is_plain(text) || text.len > NAME_MAX_BYTES) {
 		buf_put(out, text.p, text.len);
 		return;
 	}

@@ -5,7 +5,7 @@
 #include "format/tags.h"
 #include "storage/collection_priv.h"
 
-enum { LEVELS_MAX = 100 };
+enum { LEVELS_MAX = 10, LONG_TAG_BYTES = 1000 };
 
 /* The stored spelling of a tag that is equal under unicase: 1 with a copy in *found, 0, -1. */
 static int tag_find(struct collection *c, struct slice name, struct buf *found, struct err *e)
@@ -27,13 +27,15 @@ static int tag_find(struct collection *c, struct slice name, struct buf *found, 
 }
 
 /*
- * The nearest ancestor that exists: 1 with its spelling, 0, -1. A tag may have a hundred thousand levels, and looking for
- * each would take minutes: nobody has more than these.
+ * The nearest ancestor that exists: 1 with its spelling, 0, -1. Somebody may send a tag of a hundred thousand levels, or
+ * thousands of long ones, and looking for each of their levels would take minutes.
  */
 static int nearest_ancestor(struct collection *c, struct slice name, struct buf *found, struct err *e)
 {
 	int rc = 0;
 
+	if (name.len > LONG_TAG_BYTES)
+		return 0;
 	for (int level = 0; rc == 0 && level < LEVELS_MAX && tag_parent(name, &name); level++)
 		rc = tag_find(c, name, found, e);
 	return rc;

@@ -65,7 +65,7 @@ class Bound:
 
 
 STRANGER = Bound(64, 2)   # nobody's key
-MEMBER = Bound(1000, 20)  # the key of an account of their own
+MEMBER = Bound(700, 20)  # the key of an account of their own
 
 
 class User:
@@ -205,7 +205,7 @@ class Target:
                    sum(cpu for _, cpu in after) - sum(cpu for _, cpu in before), what, requests)
         self.attacks += 1
         if self.attacks % 5 == 0:
-            with Connection(self.port, 60) as c:
+            with Connection(self.port, 250) as c:
                 assert c.ask("/health", verb="GET", framing=None, header=None).status == 200, what
             assert self.innocent.meta()["cont"] is True, what
 
