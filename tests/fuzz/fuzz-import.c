@@ -104,7 +104,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	page = (size_t)data[PAGE_SIZE_AT] << 8 | data[PAGE_SIZE_AT + 1];
 	if (page < 512 || (page & (page - 1)) || size < page)
 		page = 512;
-	if (seed % 8 == 1 && size + page <= max_size) { /* pages moved by one whole page */
+	if (seed % 8 == 1 && size >= page && size + page <= max_size) { /* pages moved by one whole page */
 		at = (seed >> 8) % (size / page) * page;
 		memmove(data + at + page, data + at, size - at);
 		size += page;
