@@ -139,6 +139,8 @@ static void cleanup(void)
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	const struct rlimit most = { 64 << 20, 64 << 20 }; /* as the child has it */
+	struct import_result r;
+	struct err e = ERR_INIT;
 
 	(void)argc;
 	(void)argv;
@@ -149,6 +151,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	src = files_path("src");
 	dst = files_path("dst");
 	again = files_path("again");
+	/* One that must be accepted: or everything is refused and nothing is tested. */
+	if (import_file(files_golden("rich-18", "golden"), dst, &r, &e) != 0) {
+		fprintf(stderr, "%s\n", e.msg);
+		abort();
+	}
 	atexit(cleanup);
 	return 0;
 }
