@@ -137,8 +137,7 @@ static uint64_t resident_bytes(const struct life *l)
 
 static void life_count(struct life *l, bool cut_off)
 {
-	/* Not every time: asking takes as long as a tenth of a small request. */
-	uint64_t bytes = l->left % 8 && !cut_off ? 0 : resident_bytes(l);
+	uint64_t bytes = resident_bytes(l);
 
 	if (l->left)
 		l->left--;
