@@ -75,7 +75,8 @@ class Running:
         env = {k: v for k, v in os.environ.items() if not k.startswith(("SYNC_", "SUDO_"))} | environment
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                command, cwd=TOP, env=env, stdout=out, stderr=out, start_new_session=True,
+                ["setpriv", "--pdeathsig", "TERM", *command],  # a killed suite leaves no server behind
+                cwd=TOP, env=env, stdout=out, stderr=out, start_new_session=True,
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             )
         if stdin is not None:
