@@ -289,7 +289,7 @@ static int restore_buried(struct collection *c, struct err *e)
 
 	if (!st)
 		return -1;
-	/* The list first: the scan runs over an index-less column and must not meet its own updates. */
+	/* The list first: the updates move entries of the index that is being read. */
 	while ((rc = sql_step(&c->sql, st, e)) == 1) {
 		rows = xrealloc(rows, (n + 1) * sizeof *rows);
 		rows[n][0] = sqlite3_column_int64(st, 0);
