@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -80,8 +81,9 @@ class Running:
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             )
         if stdin is not None:
-            self.process.stdin.write(stdin.encode())
-            self.process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it refused its options, and ended before it read
+                self.process.stdin.write(stdin.encode())
+                self.process.stdin.close()
 
     @property
     def output(self) -> str:
