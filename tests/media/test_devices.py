@@ -115,8 +115,10 @@ def test_devices_sync_at_the_same_time(server: Served, user: str, make_device: C
         thread.start()
     for thread in threads:
         thread.join()
-    # One may have been told to try again: a user gets half of the workers at most.
-    assert len(errors) < 3
+    # Each may have been told to sync again: a user gets half of the workers at most, and what another device adds between a
+    # client's last list and its count lets that count fail. Nothing else may go wrong, and nothing is lost.
+    told = [str(error) for error in errors]
+    assert [text for text in told if " again" not in text and "HTTP 503" not in text] == []
     settle(*devices)
     assert len(server.list(user)) == 182
     assert_same(server, user, *devices)
