@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from running import Running, below, free_port, health, until
+from running import Running, below, command_of, free_port, health, until
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_term_to_the_script_alone_is_enough(serve) -> None:
     everything = below(running.process.pid)
     os.kill(running.process.pid, signal.SIGTERM)
     assert running.process.wait(20) == 0
-    assert [pid for pid in everything if Path(f"/proc/{pid}/cmdline").exists()] == []
+    until(lambda: not any(command_of(pid) == line != "" for pid, line in everything.items()), "all processes gone")
     assert health(port) == 0
 
 
