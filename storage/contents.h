@@ -1,6 +1,7 @@
 /*
- * The contents of a user's media files but the shortest (media.h): each once, under its SHA-1, in the folder media/ of the home. put, open, stat,
- * delete, list: that is all the rest knows of where they lie, so that another store can take its place (design.md §10).
+ * The contents of a user's media files but the shortest (media.h): each once, under its SHA-1, in the folder media/ of the
+ * home. put, open, stat, delete, list: that is all the rest knows of where they lie, so that another store can take its
+ * place (design.md §10).
  * Which names they have for the user, and which are needed at all, is in media.db (media.h).
  *
  * All in one folder, not spread over 256: every folder that gets a name must reach the disk by an fsync of its own, so 25

@@ -84,7 +84,10 @@ int session_note_meta(struct home *h, struct session *s, struct slice key, const
 /* What meta told this key last, or NULL. */
 const struct session_told *session_told(const struct session *s, struct slice key);
 
-/* start: whoever had a session has lost it. Records are dropped; owner, in and out are as the caller set them. Saves. ERR_BAD_REQUEST when the key is empty or too long. */
+/*
+ * start: whoever had a session has lost it. Records are dropped; owner, in and out are as the caller set them. Saves.
+ * ERR_BAD_REQUEST when the key is empty or too long.
+ */
 int session_begin(struct home *h, struct session *s, struct slice key, const struct session_stamp *stamp, int64_t min_usn,
 		  bool client_is_newer, struct err *e);
 /* End whatever sync is going on, keeping ring and counts (upload, download, abort). */
